@@ -1,0 +1,384 @@
+"""Experiments as data: what to search, with which ops, for how long.
+
+An experiment is a TOML file; :func:`load_config` reads a shipped one by name or any file
+by path, applies ``key=value`` overrides and checks every value. Unknown keys are errors
+that name the nearest right one. The keys are explained in ``docs/reference/config.md``.
+
+Index:
+    :func:`load_config`, :func:`config_names`: read one; which are shipped.
+    :class:`ExperimentConfig`: the whole, with ``to_toml`` and ``from_data``.
+    :class:`TasksConfig`: what is learnt: search, selection and final tasks.
+    :class:`ComponentConfig`: ops and sizes of one component function.
+    :class:`PopulationConfig`, :class:`MutationConfig`, :class:`MutationWeights`,
+    :class:`EvaluationConfig`, :class:`CacheConfig`, :class:`StopConfig`,
+    :class:`ExperimentsConfig`: its sections.
+    :data:`MUTATION_TYPES`, :data:`OP_SETS`, :data:`INITIAL_POPULATIONS`,
+    :data:`CONFIG_FOLDER`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from automl_zero._config_sections import (
+    BASELINES,
+    COMBINATIONS,
+    INITIAL_POPULATIONS,
+    MUTATION_TYPES,
+    OP_SETS,
+    PRECISIONS,
+    CacheConfig,
+    ComponentConfig,
+    EvaluationConfig,
+    ExperimentsConfig,
+    MutationConfig,
+    MutationWeights,
+    PopulationConfig,
+    StopConfig,
+)
+from automl_zero._config_values import (
+    KeyProblem,
+    did_you_mean,
+    integer,
+    parse_override,
+    require_known_keys,
+    toml_text,
+)
+from automl_zero.ops import OP_BY_NAME
+from automl_zero.program import MemorySizes
+
+if TYPE_CHECKING:
+    from automl_zero.tasks import TaskSpec
+
+__all__ = [
+    "BASELINES",
+    "CONFIG_FOLDER",
+    "COMBINATIONS",
+    "INITIAL_POPULATIONS",
+    "MUTATION_TYPES",
+    "OP_SETS",
+    "PRECISIONS",
+    "CacheConfig",
+    "ComponentConfig",
+    "EvaluationConfig",
+    "ExperimentConfig",
+    "ExperimentsConfig",
+    "MutationConfig",
+    "MutationWeights",
+    "PopulationConfig",
+    "StopConfig",
+    "TasksConfig",
+    "config_names",
+    "load_config",
+]
+
+CONFIG_FOLDER: Final = Path(__file__).parent / "configs"
+"""Where the shipped experiments lie."""
+
+_REQUIRED: Final = ("tasks", "memory", "setup", "predict", "learn", "stop")
+_HAND_BUILT_MEMORY: Final = {
+    "linear": MemorySizes(4, 3, 0),
+    "neural_net": MemorySizes(5, 9, 2),
+    "damaged_neural_net": MemorySizes(5, 9, 2),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksConfig:
+    """Three separate sets of tasks, as in the original project.
+
+    Args:
+        search: Fitness during evolution.
+        select: Picks among the experiments' best programs, and decides whether to stop.
+        final: Judges the one program at the end; nothing is ever chosen by it.
+    """
+
+    search: TaskSpec
+    select: TaskSpec
+    final: TaskSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentConfig:
+    """A whole experiment: an immutable value that fixes its result, time limits aside.
+
+    Args:
+        description: One line for people.
+        seed: Any 64-bit unsigned integer; everything random derives from it.
+        tasks: What is learnt.
+        memory: Registers. Fewer make random instructions likelier to connect.
+        setup: Ops and sizes of the function that runs once.
+        predict: Those of the function that runs on each example.
+        learn: Those of the function that runs after it in training.
+        population: Size, tournament and start.
+        mutation: Types and rates.
+        evaluation: Fitness.
+        cache: What saves evaluations.
+        stop: Limits of one experiment.
+        experiments: How many.
+
+    Raises:
+        ValueError: If a section contradicts another: ops that need registers which the
+            memory lacks, a hand-built start that does not fit, nothing to mutate.
+
+    >>> config = load_config("demo", ["population.size=500", "seed=7"])
+    >>> config.population.size, config.seed, config.memory.scalars
+    (500, 7, 4)
+    >>> load_config("demo", ["stop.secs=5"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: override 'stop.secs=5': stop.secs: unknown key (did you mean 'seconds'?); ...
+    """
+
+    tasks: TasksConfig
+    memory: MemorySizes
+    setup: ComponentConfig
+    predict: ComponentConfig
+    learn: ComponentConfig
+    stop: StopConfig
+    description: str = ""
+    seed: int = 0
+    population: PopulationConfig = PopulationConfig()
+    mutation: MutationConfig = MutationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    cache: CacheConfig = CacheConfig()
+    experiments: ExperimentsConfig = ExperimentsConfig()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.description, str):
+            raise ValueError(f"description: expected text, received {self.description!r}")
+        integer("seed", self.seed, 0, 2**64 - 1)
+        if not any(component.ops for component in self.components.values()):
+            raise ValueError("setup, predict, learn: expected ops in one of them, received none")
+        for name, component in self.components.items():
+            _check_ops_fit(name, component, self.memory)
+        for part in ("train", "valid"):
+            probe, have = getattr(self.cache, f"fec_{part}"), getattr(self.tasks.search, part)
+            if self.cache.fec and probe > have:
+                raise ValueError(
+                    f"cache.fec_{part}: expected at most tasks.search.{part} = {have}, "
+                    f"received {probe}"
+                )
+        needed = _HAND_BUILT_MEMORY.get(str(self.population.initial), MemorySizes(2, 1, 0))
+        for kind in ("scalars", "vectors", "matrices"):
+            if getattr(self.memory, kind) < getattr(needed, kind):
+                raise ValueError(
+                    f"memory.{kind}: expected at least {getattr(needed, kind)} for population."
+                    f"initial = {self.population.initial!r}, received {getattr(self.memory, kind)}"
+                )
+
+    @property
+    def components(self) -> dict[str, ComponentConfig]:
+        """The component functions by name, in order."""
+        return {"setup": self.setup, "predict": self.predict, "learn": self.learn}
+
+    def with_seed(self, seed: int) -> ExperimentConfig:
+        """The same experiment under another seed.
+
+        Raises:
+            ValueError: If ``seed`` is no 64-bit unsigned integer.
+        """
+        return replace(self, seed=seed)
+
+    def to_data(self) -> dict[str, Any]:
+        """The experiment as nested plain data: the TOML's tables. Inverse: :meth:`from_data`."""
+        return {name: _plain(getattr(self, name)) for name in _KEYS}
+
+    def to_toml(self) -> str:
+        """The experiment as TOML text that :func:`load_config` reads back, defaults spelt out."""
+        return toml_text(self.to_data())
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> ExperimentConfig:
+        """The experiment of :meth:`to_data`.
+
+        Raises:
+            ValueError: If a key is unknown or missing, or a value wrong; names its path.
+        """
+        from automl_zero.tasks import TaskSpec
+
+        require_known_keys((), data, _KEYS)
+        for name in _REQUIRED:
+            if name not in data:
+                raise KeyProblem((name,), "expected this section, received none")
+        values: dict[str, Any] = {
+            name: data[name] for name in ("description", "seed") if name in data
+        }
+        for name, kind in _SECTIONS.items():
+            if name in data:
+                values[name] = _section(kind, data[name], (name,))
+        require_known_keys(("tasks",), data["tasks"], _TASK_SETS)
+        specs = {}
+        for name in _TASK_SETS:
+            if name not in data["tasks"]:
+                raise KeyProblem(("tasks", name), "expected this section, received none")
+            specs[name] = _task_spec(TaskSpec, data["tasks"][name], ("tasks", name))
+        return _built(cls, {**values, "tasks": TasksConfig(**specs)}, ())
+
+
+_SECTIONS: Final[dict[str, type]] = {
+    "memory": MemorySizes,
+    "setup": ComponentConfig,
+    "predict": ComponentConfig,
+    "learn": ComponentConfig,
+    "population": PopulationConfig,
+    "mutation": MutationConfig,
+    "evaluation": EvaluationConfig,
+    "cache": CacheConfig,
+    "stop": StopConfig,
+    "experiments": ExperimentsConfig,
+}
+_TASK_SETS: Final = ("search", "select", "final")
+_KEYS: Final = ("description", "seed", "tasks", *_SECTIONS)
+
+
+def config_names() -> tuple[str, ...]:
+    """Names of the shipped experiments, sorted.
+
+    >>> "demo" in config_names()
+    True
+    """
+    return tuple(sorted(path.stem for path in CONFIG_FOLDER.glob("*.toml")))
+
+
+def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
+    """Read an experiment.
+
+    Args:
+        name_or_path: A shipped experiment (see :func:`config_names`) or a TOML file.
+        overrides: ``"section.key=value"`` each; the value as in TOML, or bare text.
+            ``tasks.*.key`` stands for all three sets of tasks. They act before anything
+            is checked, so they can also add what the file lacks.
+
+    Raises:
+        ValueError: If there is no such experiment, the text is not TOML, a key is unknown
+            or a value wrong; names file or override, and key.
+    """
+    source, text = _read(name_or_path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source}: expected TOML: {error}") from None
+    origin: dict[tuple[str, ...], str] = {}
+    for override in overrides:
+        origin |= dict.fromkeys(_apply_override(data, override), f"override {override!r}")
+    try:
+        return ExperimentConfig.from_data(data)
+    except KeyProblem as problem:
+        blamed = [text for path, text in origin.items() if _related(path, problem.path)]
+        raise ValueError(f"{blamed[-1] if blamed else source}: {problem}") from None
+
+
+def _related(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """True if one path leads to or through the other."""
+    depth = min(len(path), len(other))
+    return depth > 0 and path[:depth] == other[:depth]
+
+
+def _read(name_or_path: str | Path) -> tuple[str, str]:
+    """Name for messages, and text."""
+    names = config_names()
+    if str(name_or_path) in names:
+        file = CONFIG_FOLDER / f"{name_or_path}.toml"
+        return f"config {str(name_or_path)!r}", file.read_text(encoding="utf-8")
+    path = Path(name_or_path)
+    try:
+        return str(path), path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(
+            f"config: expected a TOML file or one of {', '.join(names)}, received "
+            f"{str(name_or_path)!r}{did_you_mean(str(name_or_path), names)}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"config: expected a readable TOML file: {path}: {error}") from None
+
+
+def _apply_override(data: dict[str, Any], override: str) -> list[tuple[str, ...]]:
+    """Put the override's value into the nested tables; returns its keys' paths."""
+    path, value = parse_override(override)
+    if path[:2] == ("tasks", "*"):
+        paths = [("tasks", name, *path[2:]) for name in _TASK_SETS]
+    else:
+        paths = [path]
+    for full in paths:
+        _put(data, full, value, override)
+    return paths
+
+
+def _put(data: dict[str, Any], path: tuple[str, ...], value: Any, override: str) -> None:
+    table = data
+    for depth, part in enumerate(path[:-1]):
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ValueError(f"override {override!r}: {'.'.join(path[: depth + 1])} is no section")
+        table = inner
+    if isinstance(table.get(path[-1]), dict) and not isinstance(value, dict):
+        keys = ", ".join(table[path[-1]])
+        raise ValueError(f"override {override!r}: expected one of its keys ({keys}) to be set")
+    table[path[-1]] = value
+
+
+def _section(kind: type, table: Any, path: tuple[str, ...]) -> Any:
+    """A section's dataclass from its table."""
+    require_known_keys(path, table, [item.name for item in fields(kind)])
+    values = dict(table)
+    if kind is MutationConfig and "weights" in values:
+        values["weights"] = _section(MutationWeights, values["weights"], (*path, "weights"))
+    return _built(kind, values, path)
+
+
+def _built(kind: Any, values: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """``kind(**values)``, its complaint ``"key: ..."`` put below ``path``."""
+    try:
+        return kind(**values)
+    except KeyProblem:
+        raise
+    except ValueError as error:
+        raise _below(path, str(error)) from None
+
+
+def _below(path: tuple[str, ...], message: str) -> KeyProblem:
+    key, colon, rest = message.partition(": ")
+    inner = tuple(key.split("."))
+    if colon and all(part.isidentifier() for part in inner):
+        return KeyProblem((*path, *inner), rest)
+    return KeyProblem(path, message)
+
+
+def _task_spec(kind: Any, table: Any, path: tuple[str, ...]) -> Any:
+    if not isinstance(table, Mapping):
+        raise KeyProblem(path, f"expected a table, received {table!r}")
+    try:
+        return kind.from_data(table)
+    except ValueError as error:
+        raise _below(path, str(error)) from None
+
+
+def _check_ops_fit(name: str, component: ComponentConfig, memory: MemorySizes) -> None:
+    """Make sure that each op has a register to write and to read.
+
+    Random instructions never write the label ``s0`` or the features ``v0``.
+    """
+    for op_name in component.op_names:
+        op = OP_BY_NAME[op_name]
+        if "m" in op.inputs + op.output and memory.matrices < 1:
+            raise KeyProblem(
+                ("memory", "matrices"),
+                f"expected at least 1 for {op_name} in {name}.ops, received 0",
+            )
+        if op.output == "v" and memory.vectors < 2:
+            raise KeyProblem(
+                ("memory", "vectors"),
+                f"expected at least 2 for {op_name} in {name}.ops, received 1",
+            )
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_data"):
+        return value.to_data()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,150 @@
+# Declarations of the C kernels; see the headers for what each does.
+
+
+cdef extern from "program.h":
+    enum: COMPONENT_COUNT
+    enum: MAX_REGISTERS
+    enum: CANONICAL_KEEP_DEAD
+    enum: CANONICAL_KEEP_NAMES
+    ctypedef struct Instruction:
+        uint8_t op, in1, in2, out
+        float f[3]
+        double act
+    ctypedef struct ProgramView:
+        const Instruction *code[3]
+        int size[3]
+    ctypedef struct LiveComponent:
+        Instruction *code
+        int size
+    ctypedef struct CanonicalProgram:
+        LiveComponent component[3]
+        double setup_cost
+        double step_cost
+        uint64_t key[2]
+    void canonical_program_init(CanonicalProgram *) nogil
+    void canonical_program_free(CanonicalProgram *) nogil
+    int canonicalize_program(CanonicalProgram *, const ProgramView *, int flags) nogil
+
+
+cdef extern from "lockstep.h":
+    ctypedef enum Objective:
+        RMS_ERROR
+        ACCURACY
+    ctypedef struct TaskBatch:
+        int tasks
+        size_t bytes
+        int block_count
+    ctypedef struct TaskData:
+        int tasks, features, train_count, valid_count, epochs
+        const double *train_x
+        const double *train_y
+        const double *valid_x
+        const double *valid_y
+        const int32_t *epoch_order
+        const uint64_t *seeds
+    TaskBatch *task_batch_create(const TaskData *, Objective, int real_bytes, int lanes) nogil
+    void task_batch_free(TaskBatch *) nogil
+    ctypedef struct Trace:
+        double *train_predictions
+        double *valid_predictions
+        double *epoch_fitness
+        double *sum_loss
+        double *scalars
+    ctypedef struct Stop:
+        int reason, epoch, step
+        int64_t train_steps
+    enum: RUN_NO_WIDE
+    enum: RUN_NO_FUSION
+    ctypedef struct RunOptions:
+        double max_abs_error
+        int train_limit, valid_limit, epoch_limit
+        int flags
+    ctypedef struct Workspace:
+        pass
+    Workspace *workspace_create() nogil
+    void workspace_free(Workspace *) nogil
+    ctypedef struct LockstepKernels:
+        const char *name
+        int (*evaluate)(Workspace *, const TaskBatch *, const CanonicalProgram *,
+                        const RunOptions *, double *, Stop *, Trace *, uint64_t *) nogil
+        int (*run_instruction)(Workspace *, const Instruction *, int, int, uint64_t, uint64_t,
+                               const int *, double *, double *, double *) nogil
+    const LockstepKernels *lockstep_kernels(const char *isa, int real_bytes) nogil
+
+
+cdef extern from "stream.h":
+    ctypedef struct Stream:
+        uint64_t state
+    uint64_t stream_next(Stream *) nogil
+    uint32_t stream_below(Stream *, uint32_t) nogil
+    double stream_uniform(Stream *) nogil
+    double stream_normal(Stream *) nogil
+
+
+cdef extern from "population.h":
+    ctypedef struct Ring:
+        int size, count, next
+        double *fitness
+    int ring_tournament(const Ring *, Stream *, int) nogil
+    int ring_replace(Ring *, double) nogil
+
+
+cdef extern from "program_space.h":
+    enum: MUTATION_COUNT
+    ctypedef struct ProgramSpace:
+        int registers[3]
+        int op_count[3]
+        uint8_t ops[3][256]
+        int init_size[3]
+        int min_size[3]
+        int max_size[3]
+        double mutation_probability
+        double mutation_weight[8]
+        int zero_constants_mutate
+    ctypedef struct MutableProgram:
+        Instruction *code[3]
+        int size[3]
+        int capacity
+    int mutable_program_init(MutableProgram *, int) nogil
+    void mutable_program_free(MutableProgram *) nogil
+    void mutable_program_copy(MutableProgram *, const ProgramView *) nogil
+    int program_space_capacity(const ProgramSpace *) nogil
+    void program_space_draw(const ProgramSpace *, Stream *, MutableProgram *) nogil
+    int program_space_mutate(const ProgramSpace *, Stream *, MutableProgram *) nogil
+
+
+cdef extern from "evolution.h":
+    ctypedef enum Combination:
+        MEAN_FITNESS
+        MEDIAN_FITNESS
+    ctypedef struct EvolutionOptions:
+        int population_size, tournament_size
+        Combination combination
+        double max_abs_error, max_cost
+        int fec_train, fec_valid
+        size_t canonical_bytes, fec_bytes
+        int canonical_flags, run_flags
+    ctypedef struct MutationOutcome:
+        int64_t children, neutral, better, worse
+    ctypedef struct EvolutionStatistics:
+        int64_t individuals, canonical_hits, fec_hits, probe_failures, over_budget, evaluations
+        int64_t verifications, train_steps, cache_clears
+        MutationOutcome outcome[9]
+    ctypedef struct Evolution:
+        ProgramSpace space
+        EvolutionOptions options
+        const LockstepKernels *kernels
+        const TaskBatch *batch
+        Ring ring
+        MutableProgram *programs
+        uint64_t (*keys)[2]
+        MutableProgram best
+        double best_fitness
+        int64_t best_individual
+        const MutableProgram *seeds
+        int seed_count
+        Stream stream
+        EvolutionStatistics statistics
+    int evolution_init(Evolution *) nogil
+    void evolution_free(Evolution *) nogil
+    int evolution_run(Evolution *, int64_t) nogil

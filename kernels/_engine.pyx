@@ -1,0 +1,14 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""Python binding of the compiled kernels. Validates nothing: its callers do."""
+
+from libc.limits cimport INT_MAX
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import os
+
+include "_declarations.pxi"
+include "_evaluation.pxi"
+include "_population.pxi"
+include "_program_evolution.pxi"

@@ -1,0 +1,237 @@
+/* tournament -> mutate -> canonical form -> cache -> probe -> cache -> evaluate */
+#include "evolution.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int evolution_init(Evolution *evolution)
+{
+    const EvolutionOptions *options = &evolution->options;
+    const size_t size = (size_t)options->population_size;
+    int capacity = program_space_capacity(&evolution->space);
+    for (int i = 0; i < evolution->seed_count; i++)
+        for (int c = 0; c < COMPONENT_COUNT; c++)
+            if (evolution->seeds[i].size[c] >= capacity)
+                capacity = evolution->seeds[i].size[c] + 1;
+    evolution->ring = (Ring){.size = options->population_size};
+    evolution->ring.fitness = calloc(size, sizeof(double));
+    evolution->programs = calloc(size, sizeof *evolution->programs);
+    evolution->keys = calloc(size, sizeof *evolution->keys);
+    evolution->workspace = workspace_create();
+    evolution->task_fitness = malloc((size_t)evolution->batch->tasks * sizeof(double));
+    evolution->stops = malloc((size_t)evolution->batch->tasks * sizeof(Stop));
+    evolution->best_individual = -1;
+    canonical_program_init(&evolution->canonical);
+    if (!evolution->ring.fitness || !evolution->programs || !evolution->keys
+        || !evolution->workspace || !evolution->task_fitness || !evolution->stops
+        || mutable_program_init(&evolution->child, capacity)
+        || mutable_program_init(&evolution->best, capacity))
+        return -1;
+    for (size_t i = 0; i < size; i++)
+        if (mutable_program_init(&evolution->programs[i], capacity))
+            return -1;
+    return canonical_cache_init(&evolution->canonical_cache, options->canonical_bytes)
+           || equivalence_cache_init(&evolution->fec, options->fec_bytes)
+               ? -1 : 0;
+}
+
+void evolution_free(Evolution *evolution)
+{
+    for (int i = 0; evolution->programs && i < evolution->options.population_size; i++)
+        mutable_program_free(&evolution->programs[i]);
+    free(evolution->programs);
+    free(evolution->keys);
+    free(evolution->ring.fitness);
+    free(evolution->task_fitness);
+    free(evolution->stops);
+    workspace_free(evolution->workspace);
+    mutable_program_free(&evolution->child);
+    mutable_program_free(&evolution->best);
+    canonical_program_free(&evolution->canonical);
+    canonical_cache_free(&evolution->canonical_cache);
+    equivalence_cache_free(&evolution->fec);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean, or the upper median as in the original project. */
+static double combine(const Evolution *evolution)
+{
+    double *fitness = evolution->task_fitness, sum = 0;
+    const int tasks = evolution->batch->tasks;
+    if (evolution->options.combination == MEDIAN_FITNESS) {
+        qsort(fitness, (size_t)tasks, sizeof *fitness, compare_doubles);
+        return fitness[tasks / 2];
+    }
+    for (int t = 0; t < tasks; t++)
+        sum += fitness[t];
+    return sum / tasks;
+}
+
+static int run_kernels(Evolution *evolution, int train_limit, int valid_limit, uint64_t *probe)
+{
+    RunOptions options = {evolution->options.max_abs_error, train_limit, valid_limit,
+                          probe ? 1 : INT_MAX, evolution->options.run_flags};
+    int failed = evolution->kernels->evaluate(evolution->workspace, evolution->batch,
+                                              &evolution->canonical, &options,
+                                              evolution->task_fitness, evolution->stops, NULL,
+                                              probe);
+    for (int t = 0; !failed && t < evolution->batch->tasks; t++)
+        evolution->statistics.train_steps += evolution->stops[t].train_steps;
+    return failed;
+}
+
+static int evaluate_in_full(Evolution *evolution, double *fitness)
+{
+    evolution->statistics.evaluations++;
+    int failed = run_kernels(evolution, INT_MAX, INT_MAX, NULL);
+    *fitness = combine(evolution);
+    return failed;
+}
+
+/* Whether every task stopped within the probe's training: then the fitness is 0. */
+static int all_failed(const Evolution *evolution)
+{
+    for (int t = 0; t < evolution->batch->tasks; t++) {
+        int reason = evolution->stops[t].reason;
+        if (reason < STOP_TRAIN_NAN || reason > STOP_TRAIN_LARGE || evolution->stops[t].epoch > 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* Fitness of the canonical program through the equivalence cache. */
+static int evaluate_by_probe(Evolution *evolution, double *fitness, int *exact)
+{
+    uint64_t key;
+    const EvolutionOptions *options = &evolution->options;
+    if (run_kernels(evolution, options->fec_train, options->fec_valid, &key))
+        return -1;
+    if (all_failed(evolution)) {
+        evolution->statistics.probe_failures++;
+        *fitness = 0;
+        return 0;
+    }
+    if (equivalence_cache_get(&evolution->fec, key, fitness)) {
+        evolution->statistics.fec_hits++;
+        *exact = 0;
+        return 0;
+    }
+    if (evaluate_in_full(evolution, fitness))
+        return -1;
+    if (equivalence_cache_full(&evolution->fec)) {
+        equivalence_cache_clear(&evolution->fec);
+        canonical_cache_clear(&evolution->canonical_cache);
+        evolution->statistics.cache_clears++;
+    }
+    equivalence_cache_put(&evolution->fec, key, *fitness);
+    return 0;
+}
+
+/* Fitness of evolution->child; also leaves its canonical form in evolution->canonical.
+   *exact: 0 if the fitness is that of a program with the same first errors. */
+static int evaluate_child(Evolution *evolution, double *fitness, int *exact)
+{
+    CanonicalProgram *canonical = &evolution->canonical;
+    const TaskBatch *batch = evolution->batch;
+    ProgramView view = mutable_program_view(&evolution->child);
+    *exact = 1;
+    if (canonicalize_program(canonical, &view, evolution->options.canonical_flags))
+        return -1;
+    if (canonical_cache_get(&evolution->canonical_cache, canonical->key, fitness)) {
+        evolution->statistics.canonical_hits++;
+        *exact = !evolution->fec.capacity;
+        return 0;
+    }
+    double steps = (double)batch->train_count * batch->epochs;
+    if (canonical->setup_cost + steps * canonical->step_cost > evolution->options.max_cost) {
+        evolution->statistics.over_budget++;
+        *fitness = 0;
+        return 0;
+    }
+    if (evolution->fec.capacity ? evaluate_by_probe(evolution, fitness, exact)
+                                : evaluate_in_full(evolution, fitness))
+        return -1;
+    canonical_cache_put(&evolution->canonical_cache, canonical->key, *fitness);
+    return 0;
+}
+
+/* A fitness that came through the equivalence cache is only apparent: the program is
+   evaluated in full before it is recorded as the best. */
+static int record_best(Evolution *evolution, double fitness, int exact)
+{
+    if (!(fitness > evolution->best_fitness) && evolution->best_individual >= 0)
+        return 0;
+    if (!exact) {
+        evolution->statistics.verifications++;
+        if (evaluate_in_full(evolution, &fitness))
+            return -1;
+        if (!(fitness > evolution->best_fitness) && evolution->best_individual >= 0)
+            return 0;
+    }
+    ProgramView view = mutable_program_view(&evolution->child);
+    mutable_program_copy(&evolution->best, &view);
+    evolution->best_fitness = fitness;
+    evolution->best_individual = evolution->statistics.individuals;
+    return 0;
+}
+
+static void count_outcome(Evolution *evolution, int mutation, int parent, double fitness)
+{
+    MutationOutcome *outcome = &evolution->statistics.outcome[mutation];
+    outcome->children++;
+    if (!memcmp(evolution->keys[parent], evolution->canonical.key, sizeof evolution->keys[0]))
+        outcome->neutral++;
+    else if (fitness > evolution->ring.fitness[parent])
+        outcome->better++;
+    else if (fitness < evolution->ring.fitness[parent])
+        outcome->worse++;
+}
+
+static int create_individual(Evolution *evolution)
+{
+    Ring *ring = &evolution->ring;
+    int parent = -1, mutation = 0, exact;
+    double fitness;
+    if (evolution->statistics.individuals < ring->size) {
+        if (evolution->seed_count) {
+            ProgramView seed = mutable_program_view(
+                &evolution->seeds[evolution->statistics.individuals % evolution->seed_count]);
+            mutable_program_copy(&evolution->child, &seed);
+        } else {
+            program_space_draw(&evolution->space, &evolution->stream, &evolution->child);
+        }
+    } else {
+        parent = ring_tournament(ring, &evolution->stream, evolution->options.tournament_size);
+        ProgramView view = mutable_program_view(&evolution->programs[parent]);
+        mutable_program_copy(&evolution->child, &view);
+        mutation = program_space_mutate(&evolution->space, &evolution->stream, &evolution->child);
+    }
+    if (evaluate_child(evolution, &fitness, &exact))
+        return -1;
+    if (parent >= 0)
+        count_outcome(evolution, mutation, parent, fitness);
+    if (record_best(evolution, fitness, exact))
+        return -1;
+    int slot = ring_replace(ring, fitness);
+    memcpy(evolution->keys[slot], evolution->canonical.key, sizeof evolution->keys[0]);
+    MutableProgram replaced = evolution->programs[slot];
+    evolution->programs[slot] = evolution->child;
+    evolution->child = replaced;
+    evolution->statistics.individuals++;
+    return 0;
+}
+
+int evolution_run(Evolution *evolution, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (create_individual(evolution))
+            return -1;
+    return 0;
+}

@@ -1,0 +1,115 @@
+#include "fitness_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t largest_power_of_two(uint64_t most)
+{
+    uint64_t power = 1;
+    while (power * 2 <= most)
+        power *= 2;
+    return power;
+}
+
+int canonical_cache_init(CanonicalCache *cache, size_t bytes)
+{
+    memset(cache, 0, sizeof *cache);
+    if (bytes < CANONICAL_SET_BYTES)
+        return 0;
+    cache->set_count = largest_power_of_two(bytes / CANONICAL_SET_BYTES);
+    cache->sets = aligned_alloc(CANONICAL_SET_BYTES, cache->set_count * CANONICAL_SET_BYTES);
+    if (!cache->sets)
+        return -1;
+    canonical_cache_clear(cache);
+    return 0;
+}
+
+void canonical_cache_free(CanonicalCache *cache)
+{
+    free(cache->sets);
+    memset(cache, 0, sizeof *cache);
+}
+
+void canonical_cache_clear(CanonicalCache *cache)
+{
+    if (cache->set_count)
+        memset(cache->sets, 0, cache->set_count * CANONICAL_SET_BYTES);
+}
+
+static CanonicalEntry *set_of(const CanonicalCache *cache, const uint64_t key[2])
+{
+    uint64_t set = key[1] & (cache->set_count - 1);
+    return (CanonicalEntry *)(cache->sets + set * CANONICAL_SET_BYTES);
+}
+
+int canonical_cache_get(const CanonicalCache *cache, const uint64_t key[2], double *fitness)
+{
+    if (!cache->set_count)
+        return 0;
+    const CanonicalEntry *entry = set_of(cache, key);
+    for (int way = 0; way < CANONICAL_WAYS; way++, entry++)
+        if (entry->key[0] == key[0] && entry->key[1] == key[1]) {
+            *fitness = entry->fitness;
+            return 1;
+        }
+    return 0;
+}
+
+void canonical_cache_put(CanonicalCache *cache, const uint64_t key[2], double fitness)
+{
+    if (!cache->set_count)
+        return;
+    CanonicalEntry *set = set_of(cache, key);
+    memmove(set + 1, set, (CANONICAL_WAYS - 1) * sizeof *set);
+    set[0] = (CanonicalEntry){{key[0], key[1]}, fitness};
+}
+
+int equivalence_cache_init(EquivalenceCache *cache, size_t bytes)
+{
+    memset(cache, 0, sizeof *cache);
+    if (bytes < sizeof(EquivalenceEntry) * 16)
+        return 0;
+    cache->capacity = largest_power_of_two(bytes / sizeof(EquivalenceEntry));
+    cache->entries = calloc(cache->capacity, sizeof *cache->entries);
+    return cache->entries ? 0 : -1;
+}
+
+void equivalence_cache_free(EquivalenceCache *cache)
+{
+    free(cache->entries);
+    memset(cache, 0, sizeof *cache);
+}
+
+void equivalence_cache_clear(EquivalenceCache *cache)
+{
+    if (cache->count)
+        memset(cache->entries, 0, cache->capacity * sizeof *cache->entries);
+    cache->count = 0;
+}
+
+static EquivalenceEntry *find(const EquivalenceCache *cache, uint64_t key)
+{
+    uint64_t at = key & (cache->capacity - 1);
+    while (cache->entries[at].key && cache->entries[at].key != key)
+        at = (at + 1) & (cache->capacity - 1);
+    return &cache->entries[at];
+}
+
+int equivalence_cache_get(const EquivalenceCache *cache, uint64_t key, double *fitness)
+{
+    const EquivalenceEntry *entry = find(cache, key | 1);
+    *fitness = entry->fitness;
+    return entry->key != 0;
+}
+
+void equivalence_cache_put(EquivalenceCache *cache, uint64_t key, double fitness)
+{
+    EquivalenceEntry *entry = find(cache, key | 1);
+    cache->count += entry->key == 0;
+    *entry = (EquivalenceEntry){key | 1, fitness};
+}
+
+int equivalence_cache_full(const EquivalenceCache *cache)
+{
+    return cache->count * 2 > cache->capacity;
+}

@@ -1,0 +1,374 @@
+/* The interpreter for one precision: binds a canonical program to memory and leaf
+   functions, then drives it through training and validation.
+
+   Included with REAL_BITS (64 or 32), ISA_SUFFIX and VECTOR_BYTES defined. */
+#include "lockstep.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream.h"
+#include "vector.h"
+#include "vector_math.h"
+
+#define PASTE3_(a, b, c) a##_##b##_##c
+#define PASTE3(a, b, c) PASTE3_(a, b, c)
+
+#if REAL_BITS == 64
+typedef double REAL;
+typedef vdouble VREAL;
+typedef vlong VMASK;
+#define REAL_NAME f64
+#define WIDTH DOUBLES
+#define VSQRT vsqrt
+#define REAL_SQRT __builtin_sqrt
+#define VABS(x) ((VREAL)((VMASK)(x) & INT64_MAX))
+#define LOAD_DOUBLES(p) (*(const vdouble *)(p))
+#define STORE_DOUBLES(p, x) (*(vdouble *)(p) = (x))
+#else
+typedef float REAL;
+typedef vfloat VREAL;
+typedef vint VMASK;
+#define REAL_NAME f32
+#define WIDTH FLOATS
+#define VSQRT vsqrt_float
+#define REAL_SQRT __builtin_sqrtf
+#define VABS(x) ((VREAL)((VMASK)(x) & INT32_MAX))
+#define LOAD_DOUBLES(p) load_floats(p)
+#define STORE_DOUBLES(p, x) store_floats(p, x)
+#endif
+#define VSPLAT(x) ((REAL)(x) - (VREAL){0})
+#define SELECT(mask, a, b) ((VREAL)(((VMASK)(a) & (mask)) | ((VMASK)(b) & ~(mask))))
+
+/* Leaf functions beyond the op table: pairs of instructions merged into one, and an op
+   with one operand shared by all lanes. */
+enum {
+    UNIFORM_MATRIX_VECTOR = OP_COUNT,
+    SCALED_THEN_SUM, SCALED_THEN_DIFF, SCALED_THEN_NEGATED_DIFF,
+    OUTER_THEN_SUM, OUTER_THEN_DIFF, OUTER_THEN_NEGATED_DIFF,
+    LEAF_COUNT
+};
+
+/* An instruction with everything looked up. */
+typedef struct Bound Bound;
+typedef void (*Leaf)(Bound *);
+struct Bound {
+    Leaf run;
+    REAL *out;
+    const REAL *a, *b, *c;
+    REAL value;            /* const-set ops */
+    int element;
+    int features, lanes;
+    REAL *scratch;         /* as large as a matrix, for outputs that alias an input */
+    double first, second;  /* random ops: low and range, or mean and standard deviation */
+    const uint64_t *keys;  /* per lane */
+    uint64_t offset, draws;  /* both already times GAMMA */
+};
+
+#define VARIANT F4_L16
+#define FEATURE_COUNT 4
+#define LANE_COUNT 16
+#define ONE_LANE 0
+#include "leaf_functions.h"
+#define VARIANT F8_L16
+#define FEATURE_COUNT 8
+#define LANE_COUNT 16
+#define ONE_LANE 0
+#include "leaf_functions.h"
+#define VARIANT F16_L16
+#define FEATURE_COUNT 16
+#define LANE_COUNT 16
+#define ONE_LANE 0
+#include "leaf_functions.h"
+#define VARIANT F4
+#define FEATURE_COUNT 4
+#define LANE_COUNT bound->lanes
+#define ONE_LANE 0
+#include "leaf_functions.h"
+#define VARIANT F16
+#define FEATURE_COUNT 16
+#define LANE_COUNT bound->lanes
+#define ONE_LANE 0
+#include "leaf_functions.h"
+#define VARIANT any
+#define FEATURE_COUNT bound->features
+#define LANE_COUNT bound->lanes
+#define ONE_LANE 0
+#include "leaf_functions.h"
+#define VARIANT L1
+#define FEATURE_COUNT bound->features
+#define LANE_COUNT 1
+#define ONE_LANE 1
+#include "leaf_functions.h"
+
+#define VARIANT_LEAVES(variant) PASTE3(leaves, REAL_NAME, variant)
+
+static const Leaf *choose_leaves(int features, int lanes)
+{
+    if (lanes == 1)
+        return VARIANT_LEAVES(L1);
+    if (lanes == 16 && features == 4)
+        return VARIANT_LEAVES(F4_L16);
+    if (lanes == 16 && features == 8)
+        return VARIANT_LEAVES(F8_L16);
+    if (lanes == 16 && features == 16)
+        return VARIANT_LEAVES(F16_L16);
+    return features == 4 ? VARIANT_LEAVES(F4) : features == 16 ? VARIANT_LEAVES(F16)
+                                                               : VARIANT_LEAVES(any);
+}
+
+/* Where a component's instructions read the features and the label: pointed at each
+   example's row in turn, so that no row is ever copied. */
+typedef struct {
+    Bound *code;
+    int count, random;
+    const REAL ***feature_slots, ***label_slots;
+    int feature_count, label_count;
+} BoundComponent;
+
+typedef struct {
+    REAL *reg[3 * MAX_REGISTERS];
+    char *registers;  /* start and size of all registers, to zero them */
+    size_t register_bytes;
+    REAL *scratch;
+    uint64_t *keys;  /* [random instruction][lane] */
+    int features, lanes;
+    const Leaf *leaves;
+    BoundComponent component[COMPONENT_COUNT];
+    int copies_features, copies_label;  /* the program writes v0 or s0: copy, don't point */
+} Frame;
+
+static size_t register_elements(int bit, int features, int lanes)
+{
+    size_t f = (size_t)features;
+    return (size_t)lanes * (bit < MAX_REGISTERS ? 1 : bit < 2 * MAX_REGISTERS ? f : f * f);
+}
+
+/* Takes `bytes` from a bump allocator over the arena. */
+static void *take(char **next, size_t bytes)
+{
+    void *memory = *next;
+    *next += padded(bytes);
+    return memory;
+}
+
+static size_t scratch_elements(int features, int lanes)
+{
+    size_t f = (size_t)features;
+    return f * f * (size_t)lanes + (lanes == 1 ? 4 * f : 0);
+}
+
+static int random_count(const CanonicalProgram *program)
+{
+    int count = 0;
+    for (int c = 0; c < COMPONENT_COUNT; c++)
+        for (int i = 0; i < program->component[c].size; i++)
+            count += (OP_INFO[program->component[c].code[i].op].flags & OP_RANDOM) != 0;
+    return count;
+}
+
+static size_t frame_bytes(RegisterSet used, int features, int lanes, int instructions,
+                          int randoms)
+{
+    size_t bytes = padded(scratch_elements(features, lanes) * sizeof(REAL));
+    for (int bit = 0; bit < 3 * MAX_REGISTERS; bit++)
+        if (used >> bit & 1)
+            bytes += padded(register_elements(bit, features, lanes) * sizeof(REAL));
+    bytes += padded((size_t)instructions * sizeof(Bound)) + COMPONENT_COUNT * ALIGNMENT;
+    bytes += padded((size_t)instructions * 6 * sizeof(REAL **)) + 6 * ALIGNMENT;
+    return bytes + padded((size_t)randoms * ((size_t)lanes + 8) * sizeof(uint64_t));
+}
+
+static void frame_registers(Frame *frame, RegisterSet used, int features, int lanes, char **next)
+{
+    frame->features = features;
+    frame->lanes = lanes;
+    frame->leaves = choose_leaves(features, lanes);
+    frame->registers = *next;
+    for (int bit = 0; bit < 3 * MAX_REGISTERS; bit++)
+        if (used >> bit & 1)
+            frame->reg[bit] =
+                take(next, register_elements(bit, features, lanes) * sizeof(REAL));
+    frame->register_bytes = (size_t)(*next - frame->registers);
+    frame->scratch = take(next, scratch_elements(features, lanes) * sizeof(REAL));
+}
+
+static void bind_constants(Bound *bound, const Instruction *ins, const Leaf *leaves, int features)
+{
+    const OpInfo *op = &OP_INFO[ins->op];
+    uint64_t elements = (uint64_t)(op->out == 's' ? 1 : op->out == 'v' ? features
+                                                                        : features * features);
+    float row, column;
+    switch (op->role[0]) {
+    case ROLE_VALUE:
+        bound->value = (REAL)ins->act;
+        break;
+    case ROLE_INDEX:
+    case ROLE_ROW:  /* indices are float32 products, truncated; out of range sets nothing */
+        row = (float)features * ins->f[0];
+        column = op->role[0] == ROLE_ROW ? (float)features * ins->f[1] : 0.0f;
+        if (!(row >= 0 && row < (float)features && column >= 0 && column < (float)features)) {
+            bound->run = leaves[0];
+            break;
+        }
+        bound->element = op->role[0] == ROLE_ROW ? (int)row * features + (int)column : (int)row;
+        bound->value = (REAL)ins->f[op->constants - 1];
+        break;
+    case ROLE_LOW:
+        bound->first = ins->f[0];
+        bound->second = ins->f[0] > ins->f[1] ? 0.0 : (double)ins->f[1] - (double)ins->f[0];
+        bound->draws = elements * GAMMA;
+        break;
+    case ROLE_MEAN:
+        bound->first = ins->f[0];
+        bound->second = ins->f[1];
+        bound->draws = (elements + 1) / 2 * 2 * GAMMA;
+        break;
+    }
+}
+
+/* The merged leaf for a product (ins) whose result feeds only the next instruction, or 0.
+   Products are rounded before they are added, so merging changes no bit. */
+static int merged_leaf(const LiveComponent *live, int i)
+{
+    if (i + 1 >= live->size)
+        return 0;
+    const Instruction *ins = &live->code[i], *next = &live->code[i + 1];
+    int base, sum, diff, kind;
+    if (OP_INFO[ins->op].in1 == 's' && OP_INFO[ins->op].in2 == 'v') {
+        base = SCALED_THEN_SUM;
+        kind = 'v';
+    } else if (OP_INFO[ins->op].in1 == 'v' && OP_INFO[ins->op].in2 == 'v'
+               && OP_INFO[ins->op].out == 'm') {
+        base = OUTER_THEN_SUM;
+        kind = 'm';
+    } else {
+        return 0;
+    }
+    sum = kind == 'v' ? VECTOR_SUM_OP : MATRIX_SUM_OP;
+    diff = kind == 'v' ? VECTOR_DIFF_OP : MATRIX_DIFF_OP;
+    if (next->op != sum && next->op != diff)
+        return 0;
+    if ((next->in1 == ins->out) == (next->in2 == ins->out))
+        return 0;
+    int needed = (live->live_after[i + 1] >> register_bit((char)kind, ins->out)) & 1;
+    if (needed && next->out != ins->out)
+        return 0;
+    if (next->op == sum)
+        return base;
+    return next->in2 == ins->out ? base + 1 : base + 2;
+}
+
+typedef struct {
+    BoundComponent *bound;
+    const Frame *frame;
+    int component;
+} Binder;
+
+/* Points an operand at a register, and notes where the rows of examples go instead. */
+static void bind_input(const Binder *binder, const REAL **slot, char kind, int number)
+{
+    int bit = register_bit(kind, number);
+    const Frame *frame = binder->frame;
+    *slot = frame->reg[bit];
+    if (binder->component == SETUP)
+        return;
+    if (((RegisterSet)1 << bit) == FEATURES && !frame->copies_features)
+        binder->bound->feature_slots[binder->bound->feature_count++] = slot;
+    if (((RegisterSet)1 << bit) == LABEL && binder->component == LEARN && !frame->copies_label)
+        binder->bound->label_slots[binder->bound->label_count++] = slot;
+}
+
+static void bind_component(Frame *frame, const LiveComponent *live, int component, int flags,
+                           RegisterSet uniform, char **next, uint64_t **keys)
+{
+    BoundComponent *target = &frame->component[component];
+    Binder binder = {target, frame, component};
+    memset(target, 0, sizeof *target);
+    target->code = take(next, (size_t)live->size * sizeof(Bound));
+    target->feature_slots = take(next, (size_t)live->size * 3 * sizeof(REAL **));
+    target->label_slots = take(next, (size_t)live->size * 3 * sizeof(REAL **));
+    for (int i = 0; i < live->size; i++) {
+        const Instruction *ins = &live->code[i];
+        const OpInfo *op = &OP_INFO[ins->op];
+        Bound *bound = &target->code[target->count++];
+        memset(bound, 0, sizeof *bound);
+        bound->features = frame->features;
+        bound->lanes = frame->lanes;
+        bound->scratch = frame->scratch;
+        bound->run = frame->leaves[ins->op];
+        if (op->in1)
+            bind_input(&binder, &bound->a, op->in1, ins->in1);
+        if (op->in2)
+            bind_input(&binder, &bound->b, op->in2, ins->in2);
+        bind_constants(bound, ins, frame->leaves, frame->features);
+        if (op->in1 == 'm' && uniform >> register_bit('m', ins->in1) & 1)
+            bound->run = frame->leaves[UNIFORM_MATRIX_VECTOR];
+        if (op->flags & OP_RANDOM) {
+            bound->keys = *keys;
+            *keys += frame->lanes + 8;  /* vectors of keys may reach past the last lane */
+            target->random++;
+        }
+        int merged = flags & RUN_NO_FUSION ? 0 : merged_leaf(live, i);
+        if (merged) {
+            const Instruction *sum = &live->code[++i];
+            int other = sum->in1 == ins->out ? sum->in2 : sum->in1;
+            bound->run = frame->leaves[merged];
+            bind_input(&binder, &bound->c, OP_INFO[sum->op].in1, other);
+            ins = sum;
+        }
+        bound->out = op->out ? frame->reg[register_bit(OP_INFO[ins->op].out, ins->out)] : NULL;
+    }
+}
+
+/* Keys of the random instructions for each lane. `steps_per_lane` is 0 when lanes are
+   tasks, 1 when lanes are consecutive examples of one task. */
+static void set_keys(Frame *frame, const LiveComponent *live, int component,
+                     const uint64_t *seeds, int seed_count, int steps_per_lane)
+{
+    BoundComponent *target = &frame->component[component];
+    if (!target->random)
+        return;
+    int position = 0;
+    uint64_t ordinal = 0;
+    for (int i = 0; i < target->count; i++) {
+        Bound *bound = &target->code[i];
+        if (!bound->keys)
+            continue;
+        while (!(OP_INFO[live->code[position].op].flags & OP_RANDOM))
+            position++;
+        int dead = (live->live_after[position] & DEAD_CODE) != 0;
+        uint64_t number = dead ? ((uint64_t)1 << 32) + (uint64_t)position : ordinal++;
+        position++;
+        uint64_t *keys = (uint64_t *)bound->keys;
+        for (int lane = 0; lane < frame->lanes + 8; lane++) {
+            int task = lane < seed_count ? lane : seed_count - 1;
+            keys[lane] = instruction_key(seeds[task], component, number)
+                         + (uint64_t)(steps_per_lane * lane) * bound->draws;
+        }
+    }
+}
+
+/* Makes the next run of the component step number `step`. */
+static void set_step(BoundComponent *component, uint64_t step)
+{
+    if (component->random)
+        for (int i = 0; i < component->count; i++)
+            component->code[i].offset = step * component->code[i].draws;
+}
+
+INLINE void point(const REAL ***slots, int count, const REAL *row)
+{
+    for (int i = 0; i < count; i++)
+        *slots[i] = row;
+}
+
+INLINE void run(const BoundComponent *component)
+{
+    Bound *end = component->code + component->count;
+    for (Bound *bound = component->code; bound != end; bound++)
+        bound->run(bound);
+}
+
+#include "lockstep_run.h"

@@ -1,0 +1,89 @@
+/* Programs as the kernels see them, and what is known about them before they run. */
+#ifndef AMZ_PROGRAM_H
+#define AMZ_PROGRAM_H
+
+#include <stdint.h>
+
+#include "op_table.h"
+
+#define ENUMERATE(id, NAME, kernel, in1, in2, out, n_constants, cost, flags, c0, c1, c2) NAME = id,
+enum op_id { OP_TABLE(ENUMERATE) };
+#undef ENUMERATE
+
+/* Component functions of a supervised program, in the order in which programs store them. */
+enum { SETUP, PREDICT, LEARN, COMPONENT_COUNT };
+
+enum { MAX_REGISTERS = 20, MAX_INSTRUCTIONS = 1000 };
+
+/* The 24 bytes of one instruction; the same layout as INSTRUCTION_DTYPE in program.py. */
+typedef struct {
+    uint8_t op, in1, in2, out;
+    float f[3];
+    double act;
+} Instruction;
+
+_Static_assert(sizeof(Instruction) == 24, "INSTRUCTION_DTYPE in program.py has 24 bytes");
+
+typedef struct {
+    const Instruction *code[COMPONENT_COUNT];
+    int size[COMPONENT_COUNT];
+} ProgramView;
+
+/* One row of the op table. Register kinds are 's', 'v', 'm' or 0. */
+typedef struct {
+    char in1, in2, out;
+    uint8_t constants;      /* how many */
+    uint8_t flags;          /* OP_COMMUTATIVE | OP_RANDOM | ... */
+    uint8_t role[3];        /* ROLE_... of each constant */
+    double cost;            /* of the train budget */
+} OpInfo;
+
+extern const OpInfo OP_INFO[OP_COUNT];
+
+/* A set of registers: bits 0-19 scalars, 20-39 vectors, 40-59 matrices. */
+typedef uint64_t RegisterSet;
+
+static inline int register_bit(char kind, int number)
+{
+    return number + (kind == 's' ? 0 : kind == 'v' ? MAX_REGISTERS : 2 * MAX_REGISTERS);
+}
+
+#define SCALAR_BIT(number) ((RegisterSet)1 << (number))
+#define VECTOR_BIT(number) ((RegisterSet)1 << (MAX_REGISTERS + (number)))
+
+/* In `live_after`: the instruction itself is dead (only with CANONICAL_KEEP_DEAD). */
+#define DEAD_CODE ((RegisterSet)1 << 63)
+
+#define LABEL SCALAR_BIT(0)
+#define PREDICTION SCALAR_BIT(1)
+#define FEATURES VECTOR_BIT(0)
+
+/* Live code of one component function. `live_after[i]` are the registers whose values are
+   still needed once instruction i has run. */
+typedef struct {
+    Instruction *code;
+    RegisterSet *live_after;
+    int size;
+    RegisterSet reads_first;  /* read before they are written: the state it depends on */
+    RegisterSet writes;
+} LiveComponent;
+
+/* The canonical form of a program: live code only, commutative inputs sorted, registers
+   renumbered by first use. It alone decides the fitness. */
+typedef struct {
+    LiveComponent component[COMPONENT_COUNT];
+    double setup_cost, step_cost;  /* of the live code, for the train budget */
+    uint64_t key[2];               /* 128-bit fingerprint of the canonical form */
+    RegisterSet *scratch_reads, *scratch_writes;
+    int capacity;
+} CanonicalProgram;
+
+enum { CANONICAL_KEEP_DEAD = 1, CANONICAL_KEEP_NAMES = 2 };
+
+/* Returns 0, or -1 when memory is short. `flags` switch the two steps off (tests: the
+   result must not change a bit of any fitness). */
+void canonical_program_init(CanonicalProgram *canonical);
+void canonical_program_free(CanonicalProgram *canonical);
+int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program, int flags);
+
+#endif
