@@ -347,38 +347,40 @@ def evaluate(
     memory_sizes = _checked_options(program, max_abs_error, memory, train_limit, valid_limit)
     cells = Memory(memory_sizes, np.shape(task.train_x)[1])
     ordinals = random_ordinals(program)
-    runs = dict.fromkeys(program.components, 0)
 
-    def run(component: str) -> None:
-        step, runs[component] = runs[component], runs[component] + 1
+    def run(component: str, step: int) -> None:
         numbers = ordinals[component]
         run_component(program, component, cells, seed=task.seed, step=step, ordinals=numbers)
 
-    def predict(x: Any) -> None:
+    def predict(x: Any, step: int) -> None:
         cells[FEATURES] = x
         cells[LABEL] = 0.0
-        run("predict")
+        run("predict", step)
 
-    def learn(x: Any, y: Any) -> None:
+    def learn(x: Any, y: Any, step: int) -> None:
         cells[FEATURES] = x
         cells[LABEL] = y
-        run("learn")
+        run("learn", step)
 
-    def train(order: Any) -> _Pass:
+    # Steps count as if nothing ever stopped early, so that a program draws the same
+    # numbers whatever happened before.
+    def train(epoch: int, order: Any) -> _Pass:
         passed = _Pass(max_abs_error)
-        for x, y in zip(task.train_x[order], task.train_y[order], strict=True):
-            predict(x)
+        examples = zip(task.train_x[order], task.train_y[order], strict=True)
+        for position, (x, y) in enumerate(examples):
+            predict(x, epoch * (len(order) + valid_count) + position)
             if task.objective == "accuracy":
                 cells[PREDICTION] = sigmoid(cells[PREDICTION])
             if not passed.goes_on(cells[PREDICTION], y - cells[PREDICTION]):
                 break
-            learn(x, y)
+            learn(x, y, epoch * len(order) + position)
         return passed
 
-    def validate() -> _Pass:
+    def validate(epoch: int, train_count: int) -> _Pass:
         passed = _Pass(max_abs_error)
-        for x, y in zip(task.valid_x[:valid_limit], task.valid_y[:valid_limit], strict=True):
-            predict(x)
+        examples = zip(task.valid_x[:valid_limit], task.valid_y[:valid_limit], strict=True)
+        for position, (x, y) in enumerate(examples):
+            predict(x, epoch * (train_count + valid_count) + train_count + position)
             if task.objective == "accuracy":
                 error = float((y > 0.5) != (sigmoid(cells[PREDICTION]) > 0.5))
                 loss = error
@@ -386,9 +388,8 @@ def evaluate(
                 error = y - cells[PREDICTION]
                 loss = error * error
             if not passed.goes_on(cells[PREDICTION], error):
-                passed.loss = math.inf
                 break
-            passed.loss += float(loss)
+            passed.losses[position % 8] += float(loss)
         return passed
 
     def fitness_of(passed: _Pass) -> float:
@@ -401,23 +402,24 @@ def evaluate(
             else fitness_of_rms(math.sqrt(mean_loss))
         )
 
+    valid_count = len(task.valid_y[:valid_limit])
     trainings: list[_Pass] = []
     validations: list[_Pass] = []
     stop = ("none", -1, -1)
     remaining = len(task.train_y) * task.epochs if train_limit is None else train_limit
     with np.errstate(all="ignore"):
-        run("setup")
+        run("setup", 0)
         scalars_after_setup = cells.scalars.copy()
         for epoch in range(task.epochs):
             order = task.epoch_order[epoch][:remaining]
             if len(order) == 0:
                 break
             remaining -= len(order)
-            trainings.append(train(order))
+            trainings.append(train(epoch, order))
             if trainings[-1].stop:
                 stop = (f"train_{trainings[-1].stop}", epoch, len(trainings[-1].errors))
                 break
-            validations.append(validate())
+            validations.append(validate(epoch, len(order)))
             if validations[-1].stop and stop[0] == "none":
                 stop = (f"valid_{validations[-1].stop}", epoch, len(validations[-1].errors))
 
@@ -446,8 +448,16 @@ class _Pass:
     max_abs_error: float
     predictions: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
-    loss: float = 0.0
+    losses: list[float] = field(default_factory=lambda: [0.0] * 8)
     stop: str = ""
+
+    @property
+    def loss(self) -> float:
+        """Sum of the losses, from eight partial sums by example number."""
+        if self.stop:
+            return math.inf
+        a, b, c, d, e, f, g, h = self.losses
+        return ((a + e) + (c + g)) + ((b + f) + (d + h))
 
     def goes_on(self, prediction: Any, error: Any) -> bool:
         """Note an example; whether its error is small enough to go on."""

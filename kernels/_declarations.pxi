@@ -110,7 +110,9 @@ cdef extern from "program_space.h":
     void mutable_program_copy(MutableProgram *, const ProgramView *) nogil
     int program_space_capacity(const ProgramSpace *) nogil
     void program_space_draw(const ProgramSpace *, Stream *, MutableProgram *) nogil
-    int program_space_mutate(const ProgramSpace *, Stream *, MutableProgram *) nogil
+    ctypedef struct Mutation:
+        int mutation
+    Mutation program_space_mutate(const ProgramSpace *, Stream *, MutableProgram *) nogil
 
 
 cdef extern from "evolution.h":
@@ -127,17 +129,19 @@ cdef extern from "evolution.h":
     ctypedef struct MutationOutcome:
         int64_t children, neutral, better, worse
     ctypedef struct EvolutionStatistics:
-        int64_t individuals, canonical_hits, fec_hits, probe_failures, over_budget, evaluations
+        int64_t individuals, unchanged, canonical_hits, fec_hits, probe_failures, over_budget, evaluations
         int64_t verifications, train_steps, cache_clears
         MutationOutcome outcome[9]
+    ctypedef struct Individual:
+        MutableProgram program
+        uint64_t key[2]
     ctypedef struct Evolution:
         ProgramSpace space
         EvolutionOptions options
         const LockstepKernels *kernels
         const TaskBatch *batch
         Ring ring
-        MutableProgram *programs
-        uint64_t (*keys)[2]
+        Individual *individuals
         MutableProgram best
         double best_fitness
         int64_t best_individual

@@ -54,7 +54,7 @@ cdef class CompiledProgramSpace:
         if mutable_program_init(&program, capacity):
             raise MemoryError("not enough memory for a program")
         mutable_program_copy(&program, &view)
-        mutation = program_space_mutate(&self.space, &stream.stream, &program)
+        mutation = program_space_mutate(&self.space, &stream.stream, &program).mutation
         result = _mutable_arrays(&program)
         mutable_program_free(&program)
         return *result, mutation
@@ -141,11 +141,11 @@ cdef class CompiledEvolution:
         if not 0 <= slot < self.evolution.ring.count:
             raise ValueError(
                 f"slot: expected 0 to {self.evolution.ring.count - 1}, received {slot}")
-        return _mutable_arrays(&self.evolution.programs[slot])
+        return _mutable_arrays(&self.evolution.individuals[slot].program)
 
     @property
     def unique(self):
         """Number of different canonical programs in the population."""
         cdef int i
-        return len({(self.evolution.keys[i][0], self.evolution.keys[i][1])
+        return len({(self.evolution.individuals[i].key[0], self.evolution.individuals[i].key[1])
                     for i in range(self.evolution.ring.count)})

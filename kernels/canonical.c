@@ -6,8 +6,15 @@
 
 #include "stream.h"
 
+#define FIRST(kind)                                                             \
+    (kind == 's' ? (RegisterSet)1 : kind == 'v' ? (RegisterSet)1 << MAX_REGISTERS \
+     : kind == 'm' ? (RegisterSet)1 << (2 * MAX_REGISTERS) : 0)
+#define BIT(kind)                                                               \
+    (kind == 's' ? 0 : kind == 'v' ? MAX_REGISTERS                              \
+     : kind == 'm' ? 2 * MAX_REGISTERS : NO_REGISTER)
 #define ROW(id, NAME, kernel, in1, in2, out, n_constants, cost, flags, c0, c1, c2) \
-    [id] = {in1, in2, out, n_constants, flags, {c0, c1, c2}, (double)cost},
+    [id] = {in1, in2, out, n_constants, flags, {c0, c1, c2},                       \
+            FIRST(in1), FIRST(in2), FIRST(out), BIT(in1), BIT(in2), BIT(out), (double)cost},
 const OpInfo OP_INFO[OP_COUNT] = {OP_TABLE(ROW)};
 #undef ROW
 
@@ -22,8 +29,10 @@ void canonical_program_free(CanonicalProgram *canonical)
         free(canonical->component[c].code);
         free(canonical->component[c].live_after);
     }
+    free(canonical->gap[0]);
     free(canonical->scratch_reads);
     free(canonical->scratch_writes);
+    free(canonical->scratch_live);
     memset(canonical, 0, sizeof *canonical);
 }
 
@@ -43,26 +52,33 @@ static int reserve(CanonicalProgram *canonical, int size)
     size_t total = (size_t)size * COMPONENT_COUNT;
     canonical->scratch_reads = malloc(total * sizeof(RegisterSet));
     canonical->scratch_writes = malloc(total * sizeof(RegisterSet));
-    if (!canonical->scratch_reads || !canonical->scratch_writes)
+    /* One more than fits: a dead instruction before the first is written, then dropped. */
+    canonical->scratch_live = malloc(((size_t)size + 1) * sizeof(uint16_t));
+    canonical->gap[0] = malloc((total + COMPONENT_COUNT) * sizeof(RegisterSet));
+    if (!canonical->scratch_reads || !canonical->scratch_writes || !canonical->scratch_live
+        || !canonical->gap[0])
         return -1;
+    for (int c = 1; c < COMPONENT_COUNT; c++)
+        canonical->gap[c] = canonical->gap[c - 1] + size + 1;
     canonical->capacity = size;
     return 0;
 }
 
-/* Registers needed before `size` instructions, given those needed after. */
+/* Registers needed before `size` instructions, given those needed after. Without branches:
+   whether an instruction is live is as good as random. */
 static RegisterSet live_before(const RegisterSet *reads, const RegisterSet *writes, int size,
                                RegisterSet live)
 {
     for (int i = size - 1; i >= 0; i--) {
-        RegisterSet used = live & writes[i];
-        live = used ? (live & ~writes[i]) | reads[i] : live;
+        RegisterSet used = -(RegisterSet)((live & writes[i]) != 0);
+        live = (live & ~(writes[i] & used)) | (reads[i] & used);
     }
     return live;
 }
 
 typedef struct {
-    uint8_t name[3 * MAX_REGISTERS];  /* new number of each register bit, 255 if none yet */
-    uint8_t next[3];                  /* next free number per kind */
+    uint8_t name[64];    /* new number of each register bit, 255 if none yet */
+    uint8_t next[4];     /* next free number per kind; the last for operands there are not */
 } Renaming;
 
 static void renaming_start(Renaming *renaming)
@@ -71,43 +87,44 @@ static void renaming_start(Renaming *renaming)
     renaming->name[register_bit('s', 0)] = 0;  /* label */
     renaming->name[register_bit('s', 1)] = 1;  /* prediction */
     renaming->name[register_bit('v', 0)] = 0;  /* features */
+    renaming->name[NO_REGISTER] = 0;
     renaming->next[0] = 2;
     renaming->next[1] = 1;
     renaming->next[2] = 0;
 }
 
-static uint8_t rename_register(Renaming *renaming, char kind, uint8_t number)
+/* The new number of register `number` of the kind whose first bit is `bit`. */
+static inline uint8_t rename_register(Renaming *renaming, int bit, uint8_t number)
 {
-    uint8_t *name = &renaming->name[register_bit(kind, number)];
-    if (*name == 255)
-        *name = renaming->next[kind == 's' ? 0 : kind == 'v' ? 1 : 2]++;
+    uint8_t *name = &renaming->name[bit + number];
+    uint8_t *next = &renaming->next[bit / MAX_REGISTERS];
+    int fresh = *name == 255;
+    *name = fresh ? *next : *name;
+    *next = (uint8_t)(*next + fresh);
     return *name;
 }
 
 /* Inputs of a commutative instruction in a fixed order: known names first, the smaller
    first. Unknown names sort by old number, so that the result is its own canonical form. */
-static void sort_inputs(const Renaming *renaming, const OpInfo *op, Instruction *instruction)
+static inline void sort_inputs(const Renaming *renaming, const OpInfo *op,
+                               Instruction *instruction)
 {
-    uint8_t a = renaming->name[register_bit(op->in1, instruction->in1)];
-    uint8_t b = renaming->name[register_bit(op->in2, instruction->in2)];
-    if (b < a || (a == 255 && b == 255 && instruction->in2 < instruction->in1)) {
-        uint8_t swap = instruction->in1;
-        instruction->in1 = instruction->in2;
-        instruction->in2 = swap;
-    }
+    unsigned a = renaming->name[op->bit1 + instruction->in1];
+    unsigned b = renaming->name[op->bit2 + instruction->in2];
+    a = a << 8 | instruction->in1;
+    b = b << 8 | instruction->in2;
+    instruction->in1 = (uint8_t)(a < b ? a : b);
+    instruction->in2 = (uint8_t)(a < b ? b : a);
 }
 
-static void rename_instruction(Renaming *renaming, Instruction *instruction)
+static inline void rename_instruction(Renaming *renaming, Instruction *instruction)
 {
     const OpInfo *op = &OP_INFO[instruction->op];
     if (op->flags & OP_COMMUTATIVE)
         sort_inputs(renaming, op, instruction);
-    if (op->in1)
-        instruction->in1 = rename_register(renaming, op->in1, instruction->in1);
-    if (op->in2)
-        instruction->in2 = rename_register(renaming, op->in2, instruction->in2);
-    if (op->out)
-        instruction->out = rename_register(renaming, op->out, instruction->out);
+    instruction->in1 = rename_register(renaming, op->bit1, instruction->in1);
+    instruction->in2 = rename_register(renaming, op->bit2, instruction->in2);
+    instruction->out = rename_register(renaming, op->bit_out, instruction->out);
 }
 
 static inline uint64_t fold(uint64_t a, uint64_t b)
@@ -138,8 +155,6 @@ static void fingerprint(CanonicalProgram *canonical)
     canonical->key[1] = mix64(high ^ (low << 32));
 }
 
-enum { KEEP_LIVE = 1, KEEP_DEAD };
-
 int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program, int flags)
 {
     const RegisterSet harness = LABEL | FEATURES;
@@ -154,16 +169,8 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
         reads[c] = canonical->scratch_reads + (size_t)c * canonical->capacity;
         writes[c] = canonical->scratch_writes + (size_t)c * canonical->capacity;
         for (int i = 0; i < program->size[c]; i++) {
-            const Instruction *ins = &program->code[c][i];
-            const OpInfo *op = &OP_INFO[ins->op];
-            RegisterSet out = op->out ? (RegisterSet)1 << register_bit(op->out, ins->out) : 0;
-            RegisterSet in = op->flags & OP_KEEPS_OUTPUT ? out : 0;
-            if (op->in1)
-                in |= (RegisterSet)1 << register_bit(op->in1, ins->in1);
-            if (op->in2)
-                in |= (RegisterSet)1 << register_bit(op->in2, ins->in2);
-            reads[c][i] = in;
-            writes[c][i] = out;
+            reads[c][i] = registers_read(&program->code[c][i]);
+            writes[c][i] = registers_written(&program->code[c][i]);
         }
     }
 
@@ -190,41 +197,35 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
     for (int c = 0; c < COMPONENT_COUNT; c++) {
         LiveComponent *live = &canonical->component[c];
         const int size = program->size[c];
-        const uint8_t keep_dead = flags & CANONICAL_KEEP_DEAD ? KEEP_DEAD : 0;
-        RegisterSet needed = after[c];
-        uint8_t keep[MAX_INSTRUCTIONS];
-        live->size = 0;
+        RegisterSet needed = after[c], *gap = canonical->gap[c];
+        uint16_t *const end = canonical->scratch_live + canonical->capacity + 1, *kept = end;
+        const int keep_dead = (flags & CANONICAL_KEEP_DEAD) != 0;
+        gap[size] = needed;
         for (int i = size - 1; i >= 0; i--) {
-            int used = (needed & writes[c][i]) != 0;
-            if (used)
-                needed = (needed & ~writes[c][i]) | reads[c][i];
-            keep[i] = used ? KEEP_LIVE : writes[c][i] ? keep_dead : 0;
-            live->size += keep[i] != 0;
+            int live_now = (needed & writes[c][i]) != 0;
+            RegisterSet used = -(RegisterSet)live_now;
+            needed = (needed & ~(writes[c][i] & used)) | (reads[c][i] & used);
+            gap[i] = needed;
+            kept[-1] = (uint16_t)i;  /* filled from the end, without a branch */
+            kept -= live_now | (keep_dead & (writes[c][i] != 0));
         }
         /* Second pass, forward: copy, rename, and count what the component depends on. */
-        int position = 0;
+        double cost = 0;
+        live->size = (int)(end - kept);
         live->reads_first = live->writes = 0;
-        for (int i = 0; i < size; i++) {
-            if (!keep[i])
-                continue;
-            Instruction *ins = &live->code[position++];
-            *ins = program->code[c][i];
-            double cost = keep[i] == KEEP_LIVE ? OP_INFO[ins->op].cost : 0;
-            *(c == SETUP ? &canonical->setup_cost : &canonical->step_cost) += cost;
+        for (int i = 0; i < live->size; i++) {
+            Instruction *ins = &live->code[i];
+            *ins = program->code[c][kept[i]];
+            int dead = !(writes[c][kept[i]] & gap[kept[i] + 1]);
+            cost += dead ? 0 : OP_INFO[ins->op].cost;
             if (!(flags & CANONICAL_KEEP_NAMES))
                 rename_instruction(&renaming, ins);
-            const OpInfo *op = &OP_INFO[ins->op];
-            RegisterSet out = (RegisterSet)1 << register_bit(op->out, ins->out);
-            RegisterSet in = op->flags & OP_KEEPS_OUTPUT ? out : 0;
-            if (op->in1)
-                in |= (RegisterSet)1 << register_bit(op->in1, ins->in1);
-            if (op->in2)
-                in |= (RegisterSet)1 << register_bit(op->in2, ins->in2);
+            RegisterSet in = registers_read(ins);
             live->reads_first |= in & ~live->writes;
-            live->writes |= out;
-            /* completed below */
-            live->live_after[position - 1] = in | (keep[i] == KEEP_DEAD ? DEAD_CODE : 0);
+            live->writes |= registers_written(ins);
+            live->live_after[i] = in | (dead ? DEAD_CODE : 0);  /* completed below */
         }
+        *(c == SETUP ? &canonical->setup_cost : &canonical->step_cost) += cost;
     }
 
     /* `live_after` under the new names. Everything that survives is live, so one backward
@@ -238,12 +239,9 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
         LiveComponent *live = &canonical->component[c];
         RegisterSet needed = state;
         for (int i = live->size - 1; i >= 0; i--) {
-            const Instruction *ins = &live->code[i];
             RegisterSet in = live->live_after[i] & ~DEAD_CODE;
             live->live_after[i] = needed | (live->live_after[i] & DEAD_CODE);
-            RegisterSet out =
-                (RegisterSet)1 << register_bit(OP_INFO[ins->op].out, ins->out);
-            needed = (needed & ~out) | in;
+            needed = (needed & ~registers_written(&live->code[i])) | in;
         }
     }
     fingerprint(canonical);

@@ -25,11 +25,21 @@ typedef struct {
 } MutationOutcome;
 
 typedef struct {
-    int64_t individuals, canonical_hits, fec_hits, probe_failures, over_budget, evaluations;
+    int64_t individuals;
+    int64_t unchanged;      /* children whose live code is their parent's */
+    int64_t canonical_hits, fec_hits, probe_failures, over_budget, evaluations;
     int64_t verifications;  /* of those, evaluations of an apparent best found through FEC */
     int64_t train_steps, cache_clears;
     MutationOutcome outcome[MUTATION_COUNT + 1];  /* the last: unmutated copies */
 } EvolutionStatistics;
+
+/* An individual with what its children can reuse. */
+typedef struct {
+    MutableProgram program;
+    RegisterSet *gap[COMPONENT_COUNT];  /* as in CanonicalProgram */
+    uint64_t key[2];                    /* canonical fingerprint */
+    int64_t cache_clears;               /* their number when its fitness was found */
+} Individual;
 
 typedef struct {
     ProgramSpace space;
@@ -37,9 +47,9 @@ typedef struct {
     const LockstepKernels *kernels;
     const TaskBatch *batch;
     Ring ring;
-    MutableProgram *programs;   /* [slot] */
-    uint64_t (*keys)[2];        /* [slot] canonical fingerprints */
-    MutableProgram child, best;
+    Individual *individuals;    /* [slot] */
+    Individual child;
+    MutableProgram best;
     double best_fitness;
     int64_t best_individual;    /* -1: none yet */
     const MutableProgram *seeds;  /* initial programs, taken in turn; none: random ones */

@@ -288,8 +288,9 @@ SCALED(scaled_then_sum, z + x * y)
 SCALED(scaled_then_diff, z - x * y)
 SCALED(scaled_then_negated_diff, x * y - z)
 
-/* Matrix products start from +0, so that they never give -0 (1 / -0 is -inf). */
-#define PLUS_ZERO ((REAL)0)
+/* From F = 8 on, the sums of matrix products start from +0, so that they never give -0; as
+   in the original project, whose small matrices take another path. Adding -0 changes nothing. */
+#define PLUS_ZERO ((REAL)(FEATURE_COUNT >= 8 ? 0.0 : -0.0))
 
 LEAF(matrix_vector_product)
 {

@@ -293,10 +293,11 @@ static void bind_component(Frame *frame, const LiveComponent *live, int componen
         const Instruction *ins = &live->code[i];
         const OpInfo *op = &OP_INFO[ins->op];
         Bound *bound = &target->code[target->count++];
-        memset(bound, 0, sizeof *bound);
         bound->features = frame->features;
         bound->lanes = frame->lanes;
         bound->scratch = frame->scratch;
+        bound->keys = NULL;
+        bound->draws = 0;
         bound->run = frame->leaves[ins->op];
         if (op->in1)
             bind_input(&binder, &bound->a, op->in1, ins->in1);

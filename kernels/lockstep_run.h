@@ -31,13 +31,13 @@ static int stop_reason(double error, int first)
     return first + (isnan(error) ? 0 : isinf(error) ? 1 : 2);
 }
 
-/* Lanes of this vector whose run ends here: notes why, and clears them in `alive`. */
+/* Ends the run of the living lanes of this vector whose error is over the limit. */
 static __attribute__((noinline)) void stop_lanes(Evaluation *evaluation, int64_t *alive, int lane,
-                                                 vlong bad, vdouble error, int first_reason,
-                                                 int epoch, int step)
+                                                 vdouble error, int first_reason, int epoch,
+                                                 int step)
 {
     for (int i = 0; i < DOUBLES; i++) {
-        if (!bad[i])
+        if (!alive[lane + i] || error[i] <= evaluation->options->max_abs_error)
             continue;
         alive[lane + i] = 0;
         Stop *stop = &evaluation->stop[lane + i];
@@ -96,25 +96,28 @@ INLINE void fill(Frame *frame, BoundComponent *component, const REAL *features,
     }
 }
 
-/* One epoch of training. Returns 0 when no lane is left. */
-static int train(Evaluation *evaluation, Frame *frame, int epoch)
+/* One epoch of training. Returns 0 when no lane is left. `lanes`, `classify`, `probing` and
+   `tracing` are constants in the variants below: the checks between the components cost as
+   much as two instructions otherwise. */
+INLINE int train_lanes(Evaluation *evaluation, Frame *frame, int epoch, const int lanes,
+                       const int classify, const int probing, const int tracing)
 {
     const TaskBatch *batch = evaluation->batch;
-    const int classify = batch->objective == ACCURACY, lanes = frame->lanes;
     const vdouble limit = splat(evaluation->options->max_abs_error);
     const int count = evaluation->train_count;
     const Rows *rows = &evaluation->block->train;
-    BoundComponent *predict = &frame->component[PREDICT], *learn = &frame->component[LEARN];
+    const size_t row_bytes = rows->row_bytes, label_offset = rows->label_offset;
+    BoundComponent predict = frame->component[PREDICT], learn = frame->component[LEARN];
     REAL *prediction = frame->reg[register_bit('s', 1)];
     int64_t *alive = evaluation->alive;
-    const char *row = rows->rows + (size_t)epoch * batch->train_count * rows->row_bytes;
+    const char *row = rows->rows + (size_t)epoch * batch->train_count * row_bytes;
 
-    for (int i = 0; i < count; i++, row += rows->row_bytes) {
+    for (int i = 0; i < count; i++, row += row_bytes) {
         const REAL *features = (const REAL *)row;
-        const REAL *label = (const REAL *)(row + rows->label_offset);
-        fill(frame, predict, features, NULL);
-        run(predict);
-        int stopped = 0;
+        const REAL *label = (const REAL *)(row + label_offset);
+        fill(frame, &predict, features, NULL);
+        run(&predict);
+        vlong bad = {0};
         for (int lane = 0; lane < lanes; lane += DOUBLES) {
             vdouble p = LOAD_DOUBLES(prediction + lane);
             if (classify) {
@@ -122,25 +125,41 @@ static int train(Evaluation *evaluation, Frame *frame, int epoch)
                 STORE_DOUBLES(prediction + lane, p);
             }
             vdouble error = vabs(LOAD_DOUBLES(label + lane) - p);
-            vlong *live = (vlong *)(alive + lane);
-            vlong bad = *live & ~(vlong)(error <= limit);
-            if (any(bad)) {
-                stop_lanes(evaluation, alive, lane, bad, error, STOP_TRAIN_NAN, epoch, i);
-                stopped = 1;
-            }
-            if (evaluation->probe)
-                probe_errors(evaluation->probe + lane, error, *live);
+            vlong live = *(const vlong *)(alive + lane);
+            bad |= live & ~(vlong)(error <= limit);
+            if (probing)
+                probe_errors(evaluation->probe + lane, error, live);
         }
-        if (evaluation->trace)
+        if (tracing)
             trace_predictions(evaluation->trace->train_predictions, frame, evaluation,
                               batch->epochs * batch->train_count,
                               epoch * batch->train_count + i);
-        if (stopped && none_alive(alive, lanes))
-            return 0;
-        fill(frame, learn, features, label);
-        run(learn);
+        if (any(bad)) {
+            for (int lane = 0; lane < lanes; lane += DOUBLES) {
+                vdouble error = vabs(LOAD_DOUBLES(label + lane) - LOAD_DOUBLES(prediction + lane));
+                stop_lanes(evaluation, alive, lane, error, STOP_TRAIN_NAN, epoch, i);
+            }
+            if (none_alive(alive, lanes))
+                return 0;
+        }
+        fill(frame, &learn, features, label);
+        run(&learn);
     }
     return 1;
+}
+
+static int train(Evaluation *evaluation, Frame *frame, int epoch)
+{
+    const int classify = evaluation->batch->objective == ACCURACY;
+    if (frame->lanes == 16 && !evaluation->trace) {
+        if (classify)
+            return evaluation->probe ? train_lanes(evaluation, frame, epoch, 16, 1, 1, 0)
+                                     : train_lanes(evaluation, frame, epoch, 16, 1, 0, 0);
+        return evaluation->probe ? train_lanes(evaluation, frame, epoch, 16, 0, 1, 0)
+                                 : train_lanes(evaluation, frame, epoch, 16, 0, 0, 0);
+    }
+    return train_lanes(evaluation, frame, epoch, frame->lanes, classify,
+                       evaluation->probe != NULL, evaluation->trace != NULL);
 }
 
 /* Eight partial sums by example number, so that lanes of examples and lanes of tasks add
@@ -222,28 +241,31 @@ static void validate(Evaluation *evaluation, Frame *frame, int epoch, double *as
         run(predict);
         const REAL *label = (const REAL *)(row + rows->label_offset);
         double *loss = evaluation->loss + (i & 7) * wide;
-        int stopped = 0;
+        vlong bad = {0};
         for (int lane = 0; lane < lanes; lane += DOUBLES) {
             vdouble error = prediction_error(LOAD_DOUBLES(prediction + lane),
                                              LOAD_DOUBLES(label + lane), classify);
-            vlong *live = (vlong *)(valid + lane);
-            vlong bad = *live & ~(vlong)(error <= limit);
-            if (any(bad)) {
-                memcpy(before, valid, sizeof(int64_t) * (size_t)wide);
-                stop_lanes(evaluation, valid, lane, bad, error, STOP_VALID_NAN, epoch, i);
-                if (aside)
-                    set_aside(evaluation, frame, aside, aside_size, before, lane);
-                stopped = 1;
-            }
+            vlong live = *(const vlong *)(valid + lane);
+            bad |= live & ~(vlong)(error <= limit);
             if (evaluation->probe)
-                probe_errors(evaluation->probe + lane, error, *live);
+                probe_errors(evaluation->probe + lane, error, live);
             *(vdouble *)(loss + lane) += error * error;
         }
         if (evaluation->trace)
             trace_predictions(evaluation->trace->valid_predictions, frame, evaluation,
                               batch->epochs * batch->valid_count, epoch * batch->valid_count + i);
-        if (stopped && none_alive(valid, lanes))
-            break;
+        if (any(bad)) {
+            memcpy(before, valid, sizeof(int64_t) * (size_t)wide);
+            for (int lane = 0; lane < lanes; lane += DOUBLES) {
+                vdouble error = prediction_error(LOAD_DOUBLES(prediction + lane),
+                                                 LOAD_DOUBLES(label + lane), classify);
+                stop_lanes(evaluation, valid, lane, error, STOP_VALID_NAN, epoch, i);
+                if (aside)
+                    set_aside(evaluation, frame, aside, aside_size, before, lane);
+            }
+            if (none_alive(valid, lanes))
+                break;
+        }
     }
     for (int t = 0; t < evaluation->block->tasks; t++) {
         if (valid[t])
@@ -399,8 +421,12 @@ static void evaluate_block(Evaluation *evaluation, Frame *frame, Frame *wide, do
     const CanonicalProgram *program = evaluation->program;
     const TaskBlock *block = evaluation->block;
     const int epoch_steps = evaluation->train_count + evaluation->valid_count;
+    /* The sigmoid of accuracy training is state too, unless predict writes the prediction. */
+    const int keeps_prediction = batch->objective == ACCURACY
+                                 && !(program->component[PREDICT].writes & PREDICTION);
     const int train_wide = wide && batch->wide_train && !program->component[LEARN].size
-                           && evaluation->train_count == batch->train_count;
+                           && evaluation->train_count == batch->train_count
+                           && !keeps_prediction;
 
     memset(frame->registers, 0, frame->register_bytes);
     for (int c = 0; c < COMPONENT_COUNT; c++) {

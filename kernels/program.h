@@ -13,7 +13,7 @@ enum op_id { OP_TABLE(ENUMERATE) };
 /* Component functions of a supervised program, in the order in which programs store them. */
 enum { SETUP, PREDICT, LEARN, COMPONENT_COUNT };
 
-enum { MAX_REGISTERS = 20, MAX_INSTRUCTIONS = 1000 };
+enum { MAX_REGISTERS = 20, MAX_INSTRUCTIONS = 1000, NO_REGISTER = 3 * MAX_REGISTERS };
 
 /* The 24 bytes of one instruction; the same layout as INSTRUCTION_DTYPE in program.py. */
 typedef struct {
@@ -29,23 +29,39 @@ typedef struct {
     int size[COMPONENT_COUNT];
 } ProgramView;
 
+/* A set of registers: bits 0-19 scalars, 20-39 vectors, 40-59 matrices. */
+typedef uint64_t RegisterSet;
+
 /* One row of the op table. Register kinds are 's', 'v', 'm' or 0. */
 typedef struct {
     char in1, in2, out;
     uint8_t constants;      /* how many */
     uint8_t flags;          /* OP_COMMUTATIVE | OP_RANDOM | ... */
     uint8_t role[3];        /* ROLE_... of each constant */
+    /* The first register of each operand's kind, as a set (empty if there is no operand)
+       and as a bit number (NO_REGISTER): adding the register's number needs no branch. */
+    RegisterSet first1, first2, first_out;
+    uint8_t bit1, bit2, bit_out;
     double cost;            /* of the train budget */
 } OpInfo;
 
 extern const OpInfo OP_INFO[OP_COUNT];
 
-/* A set of registers: bits 0-19 scalars, 20-39 vectors, 40-59 matrices. */
-typedef uint64_t RegisterSet;
-
 static inline int register_bit(char kind, int number)
 {
     return number + (kind == 's' ? 0 : kind == 'v' ? MAX_REGISTERS : 2 * MAX_REGISTERS);
+}
+
+static inline RegisterSet registers_written(const Instruction *ins)
+{
+    return OP_INFO[ins->op].first_out << ins->out;
+}
+
+static inline RegisterSet registers_read(const Instruction *ins)
+{
+    const OpInfo *op = &OP_INFO[ins->op];
+    RegisterSet kept = -(RegisterSet)((op->flags & OP_KEEPS_OUTPUT) != 0);
+    return op->first1 << ins->in1 | op->first2 << ins->in2 | (op->first_out << ins->out & kept);
 }
 
 #define SCALAR_BIT(number) ((RegisterSet)1 << (number))
@@ -74,7 +90,12 @@ typedef struct {
     LiveComponent component[COMPONENT_COUNT];
     double setup_cost, step_cost;  /* of the live code, for the train budget */
     uint64_t key[2];               /* 128-bit fingerprint of the canonical form */
+    /* Of the program as given: gap[c][i] are the registers needed just before instruction i
+       of component c (gap[c][size]: at its end). An instruction is live if it writes a
+       register of the gap after it. */
+    RegisterSet *gap[COMPONENT_COUNT];
     RegisterSet *scratch_reads, *scratch_writes;
+    uint16_t *scratch_live;
     int capacity;
 } CanonicalProgram;
 

@@ -42,16 +42,6 @@ void mutable_program_copy(MutableProgram *program, const ProgramView *source)
     }
 }
 
-ProgramView mutable_program_view(const MutableProgram *program)
-{
-    ProgramView view;
-    for (int c = 0; c < COMPONENT_COUNT; c++) {
-        view.code[c] = program->code[c];
-        view.size[c] = program->size[c];
-    }
-    return view;
-}
-
 int program_space_capacity(const ProgramSpace *space)
 {
     int capacity = 1;
@@ -179,7 +169,8 @@ static void alter_instruction(const ProgramSpace *space, Stream *stream, Instruc
         ins->in2 = draw_input(space, stream, op->in2);
 }
 
-static void insert_instruction(const ProgramSpace *space, Stream *stream, int component,
+/* Both return the position. */
+static int insert_instruction(const ProgramSpace *space, Stream *stream, int component,
                                MutableProgram *program)
 {
     Instruction *code = program->code[component];
@@ -187,14 +178,16 @@ static void insert_instruction(const ProgramSpace *space, Stream *stream, int co
     int position = (int)stream_below(stream, (uint32_t)size + 1);
     memmove(code + position + 1, code + position, (size_t)(size - position) * sizeof *code);
     draw_instruction(space, stream, component, &code[position]);
+    return position;
 }
 
-static void remove_instruction(Stream *stream, int component, MutableProgram *program)
+static int remove_instruction(Stream *stream, int component, MutableProgram *program)
 {
     Instruction *code = program->code[component];
     int size = program->size[component]--;
     int position = (int)stream_below(stream, (uint32_t)size);
     memmove(code + position, code + position + 1, (size_t)(size - position - 1) * sizeof *code);
+    return position;
 }
 
 /* A component function that may change: uniform among those with ops; -1 if none has. */
@@ -225,51 +218,62 @@ static int draw_mutation(const ProgramSpace *space, Stream *stream)
     return last;
 }
 
-int program_space_mutate(const ProgramSpace *space, Stream *stream, MutableProgram *program)
+Mutation program_space_mutate(const ProgramSpace *space, Stream *stream,
+                              MutableProgram *program)
 {
+    Mutation done = {.mutation = MUTATION_COUNT, .change = CHANGED_NOTHING};
     if (space->mutation_probability < 1 && stream_uniform(stream) >= space->mutation_probability)
-        return MUTATION_COUNT;
-    int mutation = draw_mutation(space, stream);
-    if (mutation == IDENTITY)
-        return mutation;
-    if (mutation == RANDOMIZE_ALGORITHM) {
+        return done;
+    done.mutation = draw_mutation(space, stream);
+    if (done.mutation == IDENTITY)
+        return done;
+    if (done.mutation == RANDOMIZE_ALGORITHM) {
         for (int c = 0; c < COMPONENT_COUNT; c++)
             if (space->op_count[c])
                 draw_component(space, stream, c, program);
-        return mutation;
+        done.change = CHANGED_MUCH;
+        return done;
     }
     int c = draw_component_number(space, stream);
     if (c < 0)
-        return mutation;
+        return done;
     int size = program->size[c];
-    switch (mutation) {
+    done.component = c;
+    switch (done.mutation) {
     case ALTER_PARAM:
-        if (size)
-            alter_instruction(space, stream,
-                              &program->code[c][stream_below(stream, (uint32_t)size)]);
-        break;
     case RANDOMIZE_INSTRUCTION:
-        if (size)
-            draw_instruction(space, stream, c,
-                             &program->code[c][stream_below(stream, (uint32_t)size)]);
+        if (!size)
+            break;
+        done.change = REPLACED_ONE;
+        done.position = (int)stream_below(stream, (uint32_t)size);
+        if (done.mutation == ALTER_PARAM)
+            alter_instruction(space, stream, &program->code[c][done.position]);
+        else
+            draw_instruction(space, stream, c, &program->code[c][done.position]);
         break;
     case RANDOMIZE_COMPONENT_FUNCTION:
+        done.change = CHANGED_MUCH;
         draw_component(space, stream, c, program);
         break;
     case INSERT_INSTRUCTION:
-        if (size < space->max_size[c])
-            insert_instruction(space, stream, c, program);
+        if (size >= space->max_size[c])
+            break;
+        done.change = INSERTED_ONE;
+        done.position = insert_instruction(space, stream, c, program);
         break;
     case REMOVE_INSTRUCTION:
-        if (size > space->min_size[c])
-            remove_instruction(stream, c, program);
+        if (size <= space->min_size[c])
+            break;
+        done.change = REMOVED_ONE;
+        done.position = remove_instruction(stream, c, program);
         break;
     case TRADE_INSTRUCTION:
-        if (size < program->capacity) {
-            insert_instruction(space, stream, c, program);
-            remove_instruction(stream, c, program);
-        }
+        if (size >= program->capacity)
+            break;
+        done.change = CHANGED_MUCH;
+        insert_instruction(space, stream, c, program);
+        remove_instruction(stream, c, program);
         break;
     }
-    return mutation;
+    return done;
 }

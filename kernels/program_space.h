@@ -31,14 +31,33 @@ typedef struct {
 int mutable_program_init(MutableProgram *program, int capacity);
 void mutable_program_free(MutableProgram *program);
 void mutable_program_copy(MutableProgram *program, const ProgramView *source);
-ProgramView mutable_program_view(const MutableProgram *program);
+
+static inline ProgramView mutable_program_view(const MutableProgram *program)
+{
+    ProgramView view;
+    for (int c = 0; c < COMPONENT_COUNT; c++) {
+        view.code[c] = program->code[c];
+        view.size[c] = program->size[c];
+    }
+    return view;
+}
+
 int program_space_capacity(const ProgramSpace *space);
 
 /* A random program of the initial sizes. */
 void program_space_draw(const ProgramSpace *space, Stream *stream, MutableProgram *program);
 
+/* What a mutation did, so that its effect on the live code can be told without a new
+   analysis. Several places may have changed: CHANGED_MUCH. */
+typedef struct {
+    int mutation;  /* its number; MUTATION_COUNT for an unmutated copy */
+    enum { CHANGED_NOTHING, REPLACED_ONE, INSERTED_ONE, REMOVED_ONE, CHANGED_MUCH } change;
+    int component, position;
+} Mutation;
+
 /* Changes the program by one mutation, or with probability 1 - mutation_probability not at
-   all. Returns the mutation's number, MUTATION_COUNT for none. */
-int program_space_mutate(const ProgramSpace *space, Stream *stream, MutableProgram *program);
+   all. */
+Mutation program_space_mutate(const ProgramSpace *space, Stream *stream,
+                              MutableProgram *program);
 
 #endif

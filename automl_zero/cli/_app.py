@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failure also prints its traceback.
     """
     args = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # "×" on an ASCII terminal is no failure
     try:
         result = app(args or ["--help"], prog_name="automl-zero", standalone_mode=False)
         sys.stdout.flush()

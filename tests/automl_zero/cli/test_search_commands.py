@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from automl_zero import evolution
 from automl_zero._program_file import read_program
 from automl_zero.cli import main
 from automl_zero.config import ExperimentConfig, load_config
 from automl_zero.program import Program
 
+evolution = pytest.importorskip("automl_zero.evolution")
 pytestmark = pytest.mark.skipif(
     not hasattr(evolution, "ProgramSearch"), reason="the search is not there"
 )
