@@ -99,9 +99,13 @@ class Draws:
         return low + (high - low) * u
 
     def gaussian(self, mean: float, std: float, shape: tuple[int, ...]) -> Float64Array:
-        """Independent normal numbers, drawn in pairs."""
-        numbers_per_step = 2 * ((math.prod(shape) + 1) // 2)
-        return mean + std * self._stream(numbers_per_step).normal(shape)
+        """Independent normal numbers, drawn in pairs (Box & Muller 1958)."""
+        count = math.prod(shape)
+        pairs = (count + 1) // 2
+        u1, u2 = self._stream(2 * pairs).uniform((pairs, 2)).T
+        radius, angle = np.sqrt(-2.0 * np.log(u1)), 2.0 * np.pi * u2
+        normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return mean + std * normal.ravel()[:count].reshape(shape)
 
     def _stream(self, numbers_per_step: int) -> Stream:
         key = stream_key(self.seed, self.component, self.ordinal)

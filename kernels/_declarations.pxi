@@ -42,7 +42,6 @@ cdef extern from "lockstep.h":
         const double *valid_y
         const int32_t *epoch_order
         const uint64_t *seeds
-    TaskBatch *task_batch_create(const TaskData *, Objective, int real_bytes, int lanes) nogil
     void task_batch_free(TaskBatch *) nogil
     ctypedef struct Trace:
         double *train_predictions
@@ -69,6 +68,8 @@ cdef extern from "lockstep.h":
                         const RunOptions *, double *, Stop *, Trace *, uint64_t *) nogil
         int (*run_instruction)(Workspace *, const Instruction *, int, int, uint64_t, uint64_t,
                                const int *, double *, double *, double *) nogil
+    TaskBatch *task_batch_create(const TaskData *, Objective, const LockstepKernels *,
+                                 int real_bytes, int lanes) nogil
     const LockstepKernels *lockstep_kernels(const char *isa, int real_bytes) nogil
 
 

@@ -107,7 +107,7 @@ cdef class CompiledBatch:
         self.kernels = _kernels(real_bytes)
         with nogil:
             self.batch = task_batch_create(&data, ACCURACY if classify else RMS_ERROR,
-                                           real_bytes, lanes)
+                                           self.kernels, real_bytes, lanes)
         if self.batch == NULL:
             raise MemoryError("not enough memory for the task batch")
 

@@ -58,9 +58,6 @@ typedef struct {
     const uint64_t *seeds;
 } TaskData;
 
-/* Returns null when memory is short. `lanes` forces the block width (0: choose). */
-TaskBatch *task_batch_create(const TaskData *data, Objective objective, int real_bytes,
-                             int lanes);
 void task_batch_free(TaskBatch *batch);
 
 enum StopReason {
@@ -114,8 +111,13 @@ typedef struct {
     int (*run_instruction)(Workspace *, const Instruction *, int features, int lanes,
                            uint64_t key, uint64_t step, const int sizes[3],
                            double *scalars, double *vectors, double *matrices);
+    /* Lanes to use for a block of so many tasks. */
+    int (*block_lanes)(int tasks, int features);
 } LockstepKernels;
 
+/* Returns null when memory is short. `lanes` forces the block width (0: choose). */
+TaskBatch *task_batch_create(const TaskData *data, Objective objective, const LockstepKernels *kernels,
+                             int real_bytes, int lanes);
 /* The kernels of one precision for the named instruction set, or null. */
 const LockstepKernels *lockstep_kernels(const char *isa, int real_bytes);
 

@@ -150,8 +150,9 @@ INLINE int train_lanes(Evaluation *evaluation, Frame *frame, int epoch, const in
 
 static int train(Evaluation *evaluation, Frame *frame, int epoch)
 {
+    /* Dead lanes up to 8 or 16 do no harm: their registers are padded. */
     const int classify = evaluation->batch->objective == ACCURACY;
-    if (frame->lanes == 16 && !evaluation->trace) {
+    if (frame->lanes > 8 && !evaluation->trace) {
         if (classify)
             return evaluation->probe ? train_lanes(evaluation, frame, epoch, 16, 1, 1, 0)
                                      : train_lanes(evaluation, frame, epoch, 16, 1, 0, 0);
@@ -227,7 +228,7 @@ static void validate(Evaluation *evaluation, Frame *frame, int epoch, double *as
     const TaskBatch *batch = evaluation->batch;
     const int classify = batch->objective == ACCURACY, lanes = frame->lanes;
     const vdouble limit = splat(evaluation->options->max_abs_error);
-    const int count = evaluation->valid_count, wide = lanes < 8 ? 8 : lanes;
+    const int count = evaluation->valid_count, wide = (lanes + 7) / 8 * 8;
     const Rows *rows = &evaluation->block->valid;
     BoundComponent *predict = &frame->component[PREDICT];
     const REAL *prediction = frame->reg[register_bit('s', 1)];
@@ -539,7 +540,7 @@ static int evaluate(Workspace *workspace, const TaskBatch *batch,
     frame.lanes = 0;
     for (int b = 0; b < batch->block_count; b++) {
         const TaskBlock *block = &batch->blocks[b];
-        if (block->lanes != frame.lanes) {
+        if (block->lanes != frame.lanes || block->tasks != frame.used_lanes) {
             char *next = workspace->arena;
             memset(&frame, 0, sizeof frame);
             frame.copies_features = frame.copies_label = 0;
@@ -548,6 +549,7 @@ static int evaluate(Workspace *workspace, const TaskBatch *batch,
                 frame.copies_label |= (program->component[c].writes & LABEL) != 0;
             }
             frame_registers(&frame, used, features, block->lanes, &next);
+            frame.used_lanes = block->tasks;
             uint64_t *keys = frame.keys =
                 take(&next, (size_t)randoms * ((size_t)block->lanes + 8) * sizeof(uint64_t));
             for (int c = 0; c < COMPONENT_COUNT; c++)
@@ -628,5 +630,5 @@ static int run_instruction(Workspace *workspace, const Instruction *ins, int fea
 #define STRING(x) STRING_(x)
 const LockstepKernels PASTE3(lockstep, REAL_NAME, ISA_SUFFIX);
 const LockstepKernels PASTE3(lockstep, REAL_NAME, ISA_SUFFIX) = {
-    STRING(ISA_SUFFIX), evaluate, run_instruction,
+    STRING(ISA_SUFFIX), evaluate, run_instruction, block_lanes,
 };

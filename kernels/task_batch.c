@@ -125,7 +125,8 @@ static int fill_all_wide(TaskBatch *batch, const TaskData *data)
     return 0;
 }
 
-TaskBatch *task_batch_create(const TaskData *data, Objective objective, int real_bytes, int lanes)
+TaskBatch *task_batch_create(const TaskData *data, Objective objective,
+                             const LockstepKernels *kernels, int real_bytes, int lanes)
 {
     TaskBatch *batch = calloc(1, sizeof *batch);
     if (!batch)
@@ -137,7 +138,6 @@ TaskBatch *task_batch_create(const TaskData *data, Objective objective, int real
     batch->epochs = data->epochs;
     batch->real_bytes = real_bytes;
     batch->objective = objective;
-    const int narrowest = real_bytes == 8 ? 8 : 16;
     if (!lanes && (data->tasks == 1 || data->features >= ONE_LANE_FEATURES))
         lanes = 1;
     int most = lanes ? lanes : WIDEST_BLOCK;
@@ -152,8 +152,7 @@ TaskBatch *task_batch_create(const TaskData *data, Objective objective, int real
         block->first_task = b * most;
         block->tasks = data->tasks - block->first_task < most ? data->tasks - block->first_task
                                                               : most;
-        block->lanes = lanes ? lanes
-                             : (block->tasks + narrowest - 1) / narrowest * narrowest;
+        block->lanes = lanes ? lanes : kernels->block_lanes(block->tasks, data->features);
         if (fill_block(batch, block, data))
             goto fail;
     }

@@ -81,6 +81,19 @@ INLINE vfloat vsqrt_float(vfloat x)
 #endif
 }
 
+/* Elements of the vectors a, b (numbered on through b) by index. */
+#ifdef __clang__
+#define SHUFFLE_2(a, b, index)                                                  \
+    ({                                                                          \
+        __typeof__(a) two_[2] = {a, b}, picked_;                                \
+        for (unsigned e_ = 0; e_ < sizeof(a) / sizeof((a)[0]); e_++)            \
+            picked_[e_] = ((__typeof__((a)[0] + 0) *)two_)[(index)[e_]];        \
+        picked_;                                                                \
+    })
+#else
+#define SHUFFLE_2(a, b, index) __builtin_shuffle(a, b, index)
+#endif
+
 /* Whether any lane of a mask is set. */
 INLINE int any(vlong mask)
 {

@@ -148,11 +148,6 @@ INLINE vdouble vcos(vdouble x)
     return any(large) ? each_lane(cos, x, large, c) : c;
 }
 
-INLINE vdouble vtan(vdouble x)
-{
-    return each_lane(tan, x, (vlong){0} - 1, x);
-}
-
 /* (arcsin(x) - x) / x with z = x^2, |x| <= 1/2. */
 INLINE vdouble arcsin_ratio(vdouble z)
 {

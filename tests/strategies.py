@@ -31,7 +31,7 @@ AWKWARD = (
 )  # fmt: skip
 """Numbers at which arithmetic is special."""
 
-_AWKWARD_FLOAT32 = tuple(x for x in AWKWARD if not 3.4e38 < abs(x) < float("inf"))
+AWKWARD_FLOAT32 = tuple(x for x in AWKWARD if not 3.4e38 < abs(x) < float("inf"))
 
 
 def numbers(*, finite: bool = False) -> st.SearchStrategy[float]:
@@ -46,7 +46,7 @@ def constants(role: ConstantRole, field: str) -> st.SearchStrategy[float]:
         return st.floats(0, 1, exclude_max=True, width=32)
     if field == "act":
         return numbers()
-    return st.one_of(st.floats(-2, 2, width=32), st.sampled_from(_AWKWARD_FLOAT32))
+    return st.one_of(st.floats(-2, 2, width=32), st.sampled_from(AWKWARD_FLOAT32))
 
 
 @st.composite
