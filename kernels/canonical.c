@@ -38,7 +38,7 @@ void canonical_program_free(CanonicalProgram *canonical)
 
 static int reserve(CanonicalProgram *canonical, int size)
 {
-    if (size <= canonical->capacity)
+    if (canonical->capacity && size <= canonical->capacity)
         return 0;
     size = size < 64 ? 64 : size;
     canonical_program_free(canonical);
@@ -52,7 +52,7 @@ static int reserve(CanonicalProgram *canonical, int size)
     size_t total = (size_t)size * COMPONENT_COUNT;
     canonical->scratch_reads = malloc(total * sizeof(RegisterSet));
     canonical->scratch_writes = malloc(total * sizeof(RegisterSet));
-    /* One more than fits: a dead instruction before the first is written, then dropped. */
+    /* One more than fits: a dead last instruction is written, then dropped. */
     canonical->scratch_live = malloc(((size_t)size + 1) * sizeof(uint16_t));
     canonical->gap[0] = malloc((total + COMPONENT_COUNT) * sizeof(RegisterSet));
     if (!canonical->scratch_reads || !canonical->scratch_writes || !canonical->scratch_live
@@ -64,21 +64,23 @@ static int reserve(CanonicalProgram *canonical, int size)
     return 0;
 }
 
-/* Registers needed before `size` instructions, given those needed after. Without branches:
+/* Registers needed before `size` instructions, given those needed after; fills the gaps. Without branches:
    whether an instruction is live is as good as random. */
 static RegisterSet live_before(const RegisterSet *reads, const RegisterSet *writes, int size,
-                               RegisterSet live)
+                               RegisterSet live, RegisterSet *gap)
 {
+    gap[size] = live;
     for (int i = size - 1; i >= 0; i--) {
         RegisterSet used = -(RegisterSet)((live & writes[i]) != 0);
-        live = (live & ~(writes[i] & used)) | (reads[i] & used);
+        live = (live & ~writes[i]) | (reads[i] & used);
+        gap[i] = live;
     }
     return live;
 }
 
 typedef struct {
-    uint8_t name[64];    /* new number of each register bit, 255 if none yet */
-    uint8_t next[4];     /* next free number per kind; the last for operands there are not */
+    uint8_t name[64];  /* new number of each register bit, 255 if none yet */
+    uint8_t next[64];  /* next free number, at the first bit of each kind */
 } Renaming;
 
 static void renaming_start(Renaming *renaming)
@@ -88,16 +90,17 @@ static void renaming_start(Renaming *renaming)
     renaming->name[register_bit('s', 1)] = 1;  /* prediction */
     renaming->name[register_bit('v', 0)] = 0;  /* features */
     renaming->name[NO_REGISTER] = 0;
-    renaming->next[0] = 2;
-    renaming->next[1] = 1;
-    renaming->next[2] = 0;
+    renaming->next[register_bit('s', 0)] = 2;
+    renaming->next[register_bit('v', 0)] = 1;
+    renaming->next[register_bit('m', 0)] = 0;
+    renaming->next[NO_REGISTER] = 0;
 }
 
 /* The new number of register `number` of the kind whose first bit is `bit`. */
 static inline uint8_t rename_register(Renaming *renaming, int bit, uint8_t number)
 {
     uint8_t *name = &renaming->name[bit + number];
-    uint8_t *next = &renaming->next[bit / MAX_REGISTERS];
+    uint8_t *next = &renaming->next[bit];
     int fresh = *name == 255;
     *name = fresh ? *next : *name;
     *next = (uint8_t)(*next + fresh);
@@ -176,20 +179,25 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
 
     /* Predict runs after setup, after learn, and (in validation) after predict; the
        harness refills label and features before each run of predict and learn. */
-    RegisterSet after[COMPONENT_COUNT], before_predict = 0, before_learn = 0;
-    for (;;) {
-        after[PREDICT] = PREDICTION | ((before_learn | before_predict) & ~harness);
-        RegisterSet predict = live_before(reads[PREDICT], writes[PREDICT],
-                                          program->size[PREDICT], after[PREDICT]);
-        after[LEARN] = predict & ~harness;
-        RegisterSet learn =
-            live_before(reads[LEARN], writes[LEARN], program->size[LEARN], after[LEARN]);
-        if (predict == before_predict && learn == before_learn)
+    RegisterSet *const *gap = canonical->gap;
+    RegisterSet before_predict = 0, before_learn = 0, after_predict = 0, after_learn = 0;
+    gap[LEARN][0] = 0;
+    for (int round = 0;; round++) {
+        RegisterSet needed = PREDICTION | ((before_learn | before_predict) & ~harness);
+        if (needed == after_predict)
             break;
-        before_predict = predict;
-        before_learn = learn;
+        after_predict = needed;
+        before_predict = live_before(reads[PREDICT], writes[PREDICT], program->size[PREDICT],
+                                     after_predict, gap[PREDICT]);
+        needed = before_predict & ~harness;
+        if (round && needed == after_learn)
+            continue;
+        after_learn = needed;
+        before_learn = live_before(reads[LEARN], writes[LEARN], program->size[LEARN],
+                                   after_learn, gap[LEARN]);
     }
-    after[SETUP] = before_predict & ~harness;
+    live_before(reads[SETUP], writes[SETUP], program->size[SETUP], before_predict & ~harness,
+                gap[SETUP]);
 
     Renaming renaming;
     renaming_start(&renaming);
@@ -197,26 +205,21 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
     for (int c = 0; c < COMPONENT_COUNT; c++) {
         LiveComponent *live = &canonical->component[c];
         const int size = program->size[c];
-        RegisterSet needed = after[c], *gap = canonical->gap[c];
-        uint16_t *const end = canonical->scratch_live + canonical->capacity + 1, *kept = end;
+        uint16_t *kept = canonical->scratch_live;
         const int keep_dead = (flags & CANONICAL_KEEP_DEAD) != 0;
-        gap[size] = needed;
-        for (int i = size - 1; i >= 0; i--) {
-            int live_now = (needed & writes[c][i]) != 0;
-            RegisterSet used = -(RegisterSet)live_now;
-            needed = (needed & ~(writes[c][i] & used)) | (reads[c][i] & used);
-            gap[i] = needed;
-            kept[-1] = (uint16_t)i;  /* filled from the end, without a branch */
-            kept -= live_now | (keep_dead & (writes[c][i] != 0));
+        for (int i = 0; i < size; i++) {  /* without a branch */
+            *kept = (uint16_t)i;
+            kept += (gap[c][i + 1] & writes[c][i]) != 0 || (keep_dead & (writes[c][i] != 0));
         }
         /* Second pass, forward: copy, rename, and count what the component depends on. */
         double cost = 0;
-        live->size = (int)(end - kept);
+        live->size = (int)(kept - canonical->scratch_live);
+        kept = canonical->scratch_live;
         live->reads_first = live->writes = 0;
         for (int i = 0; i < live->size; i++) {
             Instruction *ins = &live->code[i];
             *ins = program->code[c][kept[i]];
-            int dead = !(writes[c][kept[i]] & gap[kept[i] + 1]);
+            int dead = !(writes[c][kept[i]] & gap[c][kept[i] + 1]);
             cost += dead ? 0 : OP_INFO[ins->op].cost;
             if (!(flags & CANONICAL_KEEP_NAMES))
                 rename_instruction(&renaming, ins);

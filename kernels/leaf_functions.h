@@ -68,6 +68,37 @@ ELEMENTWISE_2(scalar_max, SCALAR_VECTORS, SELECT(x < y, y, x))
 ELEMENTWISE_2(vector_max, VECTOR_VECTORS, SELECT(x < y, y, x))
 ELEMENTWISE_2(matrix_max, MATRIX_VECTORS, SELECT(x > y, x, y))
 
+/* Two elementwise instructions as one leaf: t is the first result, z the second one's other
+   operand. Both results are stored, but the second need not wait for the first to come back
+   from memory, which takes longer than the arithmetic. */
+#define PAIR(kind, vectors, first, second, first_expression, second_expression) \
+    LEAF(kind##_##first##_then_##second)                                        \
+    {                                                                           \
+        const int count = vectors;                                              \
+        for (int k = 0; k < count; k++) {                                       \
+            VREAL x = VLOAD(bound->a + k * WIDTH), z = VLOAD(bound->c + k * WIDTH); \
+            VREAL y = VLOAD(bound->b + k * WIDTH), t = first_expression;        \
+            (void)y;                                                            \
+            VSTORE(bound->first_out + k * WIDTH, t);                            \
+            VSTORE(bound->out + k * WIDTH, second_expression);                  \
+        }                                                                       \
+    }
+#define PAIR_SECONDS(kind, vectors, first, expression)                          \
+    PAIR(kind, vectors, first, sum, expression, t + z)                          \
+    PAIR(kind, vectors, first, diff, expression, t - z)                         \
+    PAIR(kind, vectors, first, negated_diff, expression, z - t)                 \
+    PAIR(kind, vectors, first, product, expression, t *z)                       \
+    PAIR(kind, vectors, first, max, expression, SELECT(t < z, z, t))            \
+    PAIR(kind, vectors, first, max_of_other, expression, SELECT(z < t, t, z))
+#define PAIR_FIRSTS(kind, vectors)                                              \
+    PAIR_SECONDS(kind, vectors, sum, x + y)                                     \
+    PAIR_SECONDS(kind, vectors, diff, x - y)                                    \
+    PAIR_SECONDS(kind, vectors, product, x *y)
+PAIR_FIRSTS(scalar, SCALAR_VECTORS)
+PAIR_FIRSTS(vector, VECTOR_VECTORS)
+PAIR_SECONDS(scalar, SCALAR_VECTORS, heavyside, SELECT(x >= 0, VSPLAT(1), VSPLAT(0)))
+PAIR_SECONDS(vector, VECTOR_VECTORS, heavyside, SELECT(x > 0, VSPLAT(1), VSPLAT(0)))
+
 #define TRANSCENDENTAL(name, function)                                          \
     LEAF(name)                                                                  \
     {                                                                           \
@@ -121,6 +152,9 @@ static const Leaf FN(leaves)[LEAF_COUNT] = {
 #if LAYOUT != PACKED
     [UNIFORM_MATRIX_VECTOR] = FN(uniform_matrix_vector_product),
 #endif
+#define PAIR_ENTRY(kind, KIND, first, FIRST, second, SECOND) \
+    [PAIR_##KIND + FIRST * PAIR_SECOND_COUNT + SECOND] = FN(kind##_##first##_then_##second),
+    PAIR_TABLE(PAIR_ENTRY)
     [SCALED_THEN_SUM] = FN(scaled_then_sum),
     [SCALED_THEN_DIFF] = FN(scaled_then_diff),
     [SCALED_THEN_NEGATED_DIFF] = FN(scaled_then_negated_diff),
@@ -140,6 +174,10 @@ static const Leaf FN(leaves)[LEAF_COUNT] = {
 #undef ELEMENTWISE
 #undef ELEMENTWISE_2
 #undef FOR_EACH_KIND
+#undef PAIR
+#undef PAIR_SECONDS
+#undef PAIR_FIRSTS
+#undef PAIR_ENTRY
 #undef TRANSCENDENTAL
 #undef LIBRARY
 #undef ROW

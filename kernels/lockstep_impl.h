@@ -47,15 +47,41 @@ enum {
     UNIFORM_MATRIX_VECTOR = OP_COUNT,
     SCALED_THEN_SUM, SCALED_THEN_DIFF, SCALED_THEN_NEGATED_DIFF,
     OUTER_THEN_SUM, OUTER_THEN_DIFF, OUTER_THEN_NEGATED_DIFF,
-    LEAF_COUNT
+    PAIR_SCALAR,
+    PAIR_VECTOR = PAIR_SCALAR + 4 * 6,
+    LEAF_COUNT = PAIR_VECTOR + 4 * 6
 };
+
+/* Elementwise pairs that are merged: the first instruction and the second's use of it. */
+enum { PAIR_SUM, PAIR_DIFF, PAIR_PRODUCT, PAIR_HEAVYSIDE, PAIR_FIRST_COUNT };
+enum {
+    THEN_SUM, THEN_DIFF, THEN_NEGATED_DIFF, THEN_PRODUCT, THEN_MAX, THEN_MAX_OF_OTHER,
+    PAIR_SECOND_COUNT
+};
+#define PAIR_ROW(X, kind, KIND, first, FIRST)                                   \
+    X(kind, KIND, first, FIRST, sum, THEN_SUM)                                  \
+    X(kind, KIND, first, FIRST, diff, THEN_DIFF)                                \
+    X(kind, KIND, first, FIRST, negated_diff, THEN_NEGATED_DIFF)                \
+    X(kind, KIND, first, FIRST, product, THEN_PRODUCT)                          \
+    X(kind, KIND, first, FIRST, max, THEN_MAX)                                  \
+    X(kind, KIND, first, FIRST, max_of_other, THEN_MAX_OF_OTHER)
+#define PAIR_TABLE(X)                                                           \
+    PAIR_ROW(X, scalar, SCALAR, sum, PAIR_SUM)                                  \
+    PAIR_ROW(X, scalar, SCALAR, diff, PAIR_DIFF)                                \
+    PAIR_ROW(X, scalar, SCALAR, product, PAIR_PRODUCT)                          \
+    PAIR_ROW(X, scalar, SCALAR, heavyside, PAIR_HEAVYSIDE)                      \
+    PAIR_ROW(X, vector, VECTOR, sum, PAIR_SUM)                                  \
+    PAIR_ROW(X, vector, VECTOR, diff, PAIR_DIFF)                                \
+    PAIR_ROW(X, vector, VECTOR, product, PAIR_PRODUCT)                          \
+    PAIR_ROW(X, vector, VECTOR, heavyside, PAIR_HEAVYSIDE)
+_Static_assert(PAIR_FIRST_COUNT * PAIR_SECOND_COUNT == 4 * 6, "as many leaves as pairs");
 
 /* An instruction with everything looked up. */
 typedef struct Bound Bound;
 typedef void (*Leaf)(Bound *);
 struct Bound {
     Leaf run;
-    REAL *out;
+    REAL *out, *first_out;  /* the second: of a merged pair's first instruction */
     const REAL *a, *b, *c;
     REAL value;            /* const-set ops */
     int element;
@@ -171,6 +197,8 @@ typedef struct {
     int features, lanes, used_lanes;  /* lanes beyond the used ones hold no task */
     const Leaf *leaves;
     BoundComponent component[COMPONENT_COUNT];
+    RegisterSet state, uniform;  /* of a wide frame: what predict needs from before, and which
+                                    matrices of it all lanes share */
     int copies_features, copies_label;  /* the program writes v0 or s0: copy, don't point */
 } Frame;
 
@@ -262,36 +290,67 @@ static void bind_constants(Bound *bound, const Instruction *ins, const Leaf *lea
     }
 }
 
-/* The merged leaf for a product (ins) whose result feeds only the next instruction, or 0.
-   Products are rounded before they are added, so merging changes no bit. */
+/* Which leaf runs two instructions at once; 0: none. Operand positions as in the leaves. */
+static int pair_first(int op)
+{
+    switch (op) {
+    case SCALAR_SUM_OP: return PAIR_SCALAR + PAIR_SUM * PAIR_SECOND_COUNT;
+    case SCALAR_DIFF_OP: return PAIR_SCALAR + PAIR_DIFF * PAIR_SECOND_COUNT;
+    case SCALAR_PRODUCT_OP: return PAIR_SCALAR + PAIR_PRODUCT * PAIR_SECOND_COUNT;
+    case SCALAR_HEAVYSIDE_OP: return PAIR_SCALAR + PAIR_HEAVYSIDE * PAIR_SECOND_COUNT;
+    case VECTOR_SUM_OP: return PAIR_VECTOR + PAIR_SUM * PAIR_SECOND_COUNT;
+    case VECTOR_DIFF_OP: return PAIR_VECTOR + PAIR_DIFF * PAIR_SECOND_COUNT;
+    case VECTOR_PRODUCT_OP: return PAIR_VECTOR + PAIR_PRODUCT * PAIR_SECOND_COUNT;
+    case VECTOR_HEAVYSIDE_OP: return PAIR_VECTOR + PAIR_HEAVYSIDE * PAIR_SECOND_COUNT;
+    default: return 0;
+    }
+}
+
+static int pair_second(int op, int result_is_second)
+{
+    switch (op) {
+    case SCALAR_SUM_OP: case VECTOR_SUM_OP: return THEN_SUM;
+    case SCALAR_DIFF_OP: case VECTOR_DIFF_OP:
+        return result_is_second ? THEN_NEGATED_DIFF : THEN_DIFF;
+    case SCALAR_PRODUCT_OP: case VECTOR_PRODUCT_OP: return THEN_PRODUCT;
+    case SCALAR_MAX_OP: case VECTOR_MAX_OP:
+        return result_is_second ? THEN_MAX_OF_OTHER : THEN_MAX;
+    default: return -1;
+    }
+}
+
+/* The merged leaf for instruction i and the next, which uses its result once; or 0.
+   Every result is rounded as if it went through memory, so merging changes no bit. */
 static int merged_leaf(const LiveComponent *live, int i)
 {
     if (i + 1 >= live->size)
         return 0;
     const Instruction *ins = &live->code[i], *next = &live->code[i + 1];
-    int base, sum, diff, kind;
-    if (OP_INFO[ins->op].in1 == 's' && OP_INFO[ins->op].in2 == 'v') {
-        base = SCALED_THEN_SUM;
-        kind = 'v';
-    } else if (OP_INFO[ins->op].in1 == 'v' && OP_INFO[ins->op].in2 == 'v'
-               && OP_INFO[ins->op].out == 'm') {
-        base = OUTER_THEN_SUM;
-        kind = 'm';
-    } else {
-        return 0;
-    }
-    sum = kind == 'v' ? VECTOR_SUM_OP : MATRIX_SUM_OP;
-    diff = kind == 'v' ? VECTOR_DIFF_OP : MATRIX_DIFF_OP;
-    if (next->op != sum && next->op != diff)
+    const OpInfo *op = &OP_INFO[ins->op], *next_op = &OP_INFO[next->op];
+    if (!op->out || next_op->in1 != op->out || next_op->in2 != op->out)
         return 0;
     if ((next->in1 == ins->out) == (next->in2 == ins->out))
         return 0;
-    int needed = (live->live_after[i + 1] >> register_bit((char)kind, ins->out)) & 1;
-    if (needed && next->out != ins->out)
+    int result_is_second = next->in2 == ins->out;
+    int base = pair_first(ins->op);
+    if (base) {
+        int second = pair_second(next->op, result_is_second);
+        return second < 0 ? 0 : base + second;
+    }
+    /* Products whose result is not stored, so it must not be needed any more. */
+    if (ins->op == SCALAR_VECTOR_PRODUCT_OP)
+        base = SCALED_THEN_SUM;
+    else if (ins->op == VECTOR_OUTER_PRODUCT_OP)
+        base = OUTER_THEN_SUM;
+    else
         return 0;
-    if (next->op == sum)
+    if ((live->live_after[i + 1] & registers_written(ins)) && next->out != ins->out)
+        return 0;
+    if (next->op == VECTOR_SUM_OP || next->op == MATRIX_SUM_OP)
         return base;
-    return next->in2 == ins->out ? base + 1 : base + 2;
+    if (next->op == VECTOR_DIFF_OP || next->op == MATRIX_DIFF_OP)
+        return result_is_second ? base + 1 : base + 2;
+    return 0;
 }
 
 typedef struct {
@@ -346,15 +405,18 @@ static void bind_component(Frame *frame, const LiveComponent *live, int componen
             *keys += frame->lanes + 8;  /* vectors of keys may reach past the last lane */
             target->random++;
         }
+        bound->out = op->out ? frame->reg[register_bit(op->out, ins->out)] : NULL;
         int merged = flags & RUN_NO_FUSION ? 0 : merged_leaf(live, i);
         if (merged) {
+            bound->first_out = bound->out;
+            if (!op->in2)
+                bound->b = bound->a;  /* loaded, not used */
             const Instruction *sum = &live->code[++i];
             int other = sum->in1 == ins->out ? sum->in2 : sum->in1;
             bound->run = frame->leaves[merged];
             bind_input(&binder, &bound->c, OP_INFO[sum->op].in1, other);
-            ins = sum;
+            bound->out = frame->reg[register_bit(OP_INFO[sum->op].out, sum->out)];
         }
-        bound->out = op->out ? frame->reg[register_bit(OP_INFO[ins->op].out, ins->out)] : NULL;
     }
 }
 
@@ -408,3 +470,5 @@ INLINE void run(const BoundComponent *component)
 }
 
 #include "lockstep_run.h"
+#include "lockstep_wide.h"
+#include "lockstep_evaluate.h"
