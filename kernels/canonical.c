@@ -97,37 +97,42 @@ static void renaming_start(Renaming *renaming)
 }
 
 /* The new number of register `number` of the kind whose first bit is `bit`. */
-static inline uint8_t rename_register(Renaming *renaming, int bit, uint8_t number)
+static inline uint64_t rename_register(Renaming *renaming, int bit, unsigned number)
 {
-    uint8_t *name = &renaming->name[bit + number];
+    uint8_t *name = &renaming->name[bit + (int)number];
     uint8_t *next = &renaming->next[bit];
     int fresh = *name == 255;
-    *name = fresh ? *next : *name;
+    uint8_t new_name = fresh ? *next : *name;
+    *name = new_name;
     *next = (uint8_t)(*next + fresh);
-    return *name;
+    return new_name;
 }
 
-/* Inputs of a commutative instruction in a fixed order: known names first, the smaller
-   first. Unknown names sort by old number, so that the result is its own canonical form. */
-static inline void sort_inputs(const Renaming *renaming, const OpInfo *op,
-                               Instruction *instruction)
+/* The first eight bytes of an instruction (op, registers, f[0]) with new register numbers.
+   Inputs of a commutative instruction go in a fixed order: known names first, the smaller
+   first; unknown names sort by old number, so that the result is its own canonical form.
+   Whole words, because reading eight bytes that were just written one by one stalls. */
+static inline uint64_t rename_word(Renaming *renaming, const OpInfo *op, uint64_t word)
 {
-    unsigned a = renaming->name[op->bit1 + instruction->in1];
-    unsigned b = renaming->name[op->bit2 + instruction->in2];
-    a = a << 8 | instruction->in1;
-    b = b << 8 | instruction->in2;
-    instruction->in1 = (uint8_t)(a < b ? a : b);
-    instruction->in2 = (uint8_t)(a < b ? b : a);
+    unsigned a = word >> 8 & 255, b = word >> 16 & 255, out = word >> 24 & 255;
+    if (op->flags & OP_COMMUTATIVE) {
+        unsigned by_name_a = (unsigned)renaming->name[op->bit1 + a] << 8 | a;
+        unsigned by_name_b = (unsigned)renaming->name[op->bit2 + b] << 8 | b;
+        unsigned smaller = by_name_a < by_name_b ? a : b;
+        b = a + b - smaller;
+        a = smaller;
+    }
+    uint64_t in1 = rename_register(renaming, op->bit1, a);
+    uint64_t in2 = rename_register(renaming, op->bit2, b);
+    uint64_t new_out = rename_register(renaming, op->bit_out, out);
+    return (word & 0xFFFFFFFF000000FFull) | in1 << 8 | in2 << 16 | new_out << 24;
 }
 
-static inline void rename_instruction(Renaming *renaming, Instruction *instruction)
+static inline RegisterSet word_reads(const OpInfo *op, uint64_t word)
 {
-    const OpInfo *op = &OP_INFO[instruction->op];
-    if (op->flags & OP_COMMUTATIVE)
-        sort_inputs(renaming, op, instruction);
-    instruction->in1 = rename_register(renaming, op->bit1, instruction->in1);
-    instruction->in2 = rename_register(renaming, op->bit2, instruction->in2);
-    instruction->out = rename_register(renaming, op->bit_out, instruction->out);
+    RegisterSet kept = -(RegisterSet)((op->flags & OP_KEEPS_OUTPUT) != 0);
+    return op->first1 << (word >> 8 & 255) | op->first2 << (word >> 16 & 255)
+           | (op->first_out << (word >> 24 & 255) & kept);
 }
 
 static inline uint64_t fold(uint64_t a, uint64_t b)
@@ -136,26 +141,43 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static void fingerprint(CanonicalProgram *canonical)
+/* A 128-bit hash that takes an instruction at a time. */
+typedef struct {
+    uint64_t low, high;
+} Fingerprint;
+
+static inline void fingerprint_add(Fingerprint *hash, const uint64_t words[3])
 {
-    uint64_t low = 0x243F6A8885A308D3ull, high = 0x13198A2E03707344ull;
-    for (int c = 0; c < COMPONENT_COUNT; c++) {
-        const LiveComponent *live = &canonical->component[c];
-        for (int i = 0; i < live->size; i++) {
-            uint64_t words[3];
-            memcpy(words, &live->code[i], sizeof words);
-            low = fold(low ^ words[0], GAMMA);
-            high = fold(high + words[0], MIX_1);
-            if (words[1] | words[2]) {  /* constants: few instructions have any */
-                low = fold(low ^ words[1], MIX_2) ^ fold(words[2] ^ GAMMA, MIX_1);
-                high = fold(high + words[2], MIX_2) + fold(words[1] ^ MIX_2, GAMMA);
-            }
-        }
-        low = fold(low ^ (uint64_t)(c + 1), MIX_1);
-        high = fold(high + (uint64_t)(live->size + 1), MIX_2);
+    hash->low = fold(hash->low ^ words[0], GAMMA);
+    hash->high = fold(hash->high + words[0], MIX_1);
+    if (words[1] | words[2]) {  /* constants: few instructions have any */
+        hash->low = fold(hash->low ^ words[1], MIX_2) ^ fold(words[2] ^ GAMMA, MIX_1);
+        hash->high = fold(hash->high + words[2], MIX_2) + fold(words[1] ^ MIX_2, GAMMA);
     }
-    canonical->key[0] = mix64(low ^ (high >> 32));
-    canonical->key[1] = mix64(high ^ (low << 32));
+}
+
+static inline void fingerprint_end_component(Fingerprint *hash, int component, int size)
+{
+    hash->low = fold(hash->low ^ (uint64_t)(component + 1), MIX_1);
+    hash->high = fold(hash->high + (uint64_t)(size + 1), MIX_2);
+}
+
+/* `live_after` of all instructions. Everything that survived is live, so one backward pass
+   per component gives it; what is needed at the end is what any component reads first. */
+static void complete_live_after(CanonicalProgram *canonical)
+{
+    RegisterSet state = PREDICTION;
+    for (int c = 0; c < COMPONENT_COUNT; c++)
+        state |= canonical->component[c].reads_first;
+    for (int c = 0; c < COMPONENT_COUNT; c++) {
+        LiveComponent *live = &canonical->component[c];
+        RegisterSet needed = state;
+        for (int i = live->size - 1; i >= 0; i--) {
+            live->live_after[i] = needed | (live->live_after[i] & DEAD_CODE);
+            needed = (needed & ~registers_written(&live->code[i]))
+                     | registers_read(&live->code[i]);
+        }
+    }
 }
 
 int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program, int flags)
@@ -199,6 +221,7 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
     live_before(reads[SETUP], writes[SETUP], program->size[SETUP], before_predict & ~harness,
                 gap[SETUP]);
 
+    Fingerprint hash = {0x243F6A8885A308D3ull, 0x13198A2E03707344ull};  /* digits of pi */
     Renaming renaming;
     renaming_start(&renaming);
     canonical->setup_cost = canonical->step_cost = 0;
@@ -211,42 +234,36 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
             *kept = (uint16_t)i;
             kept += (gap[c][i + 1] & writes[c][i]) != 0 || (keep_dead & (writes[c][i] != 0));
         }
-        /* Second pass, forward: copy, rename, and count what the component depends on. */
+        /* Forward: copy, rename, and count what the component depends on. */
         double cost = 0;
+        RegisterSet reads_first = 0, written = 0;
         live->size = (int)(kept - canonical->scratch_live);
         kept = canonical->scratch_live;
-        live->reads_first = live->writes = 0;
         for (int i = 0; i < live->size; i++) {
-            Instruction *ins = &live->code[i];
-            *ins = program->code[c][kept[i]];
-            int dead = !(writes[c][kept[i]] & gap[c][kept[i] + 1]);
-            cost += dead ? 0 : OP_INFO[ins->op].cost;
+            const int from = kept[i];
+            uint64_t words[3];
+            memcpy(words, &program->code[c][from], sizeof words);
+            const OpInfo *op = &OP_INFO[words[0] & 255];
+            const int dead = !(writes[c][from] & gap[c][from + 1]);
+            cost += dead ? 0 : op->cost;
             if (!(flags & CANONICAL_KEEP_NAMES))
-                rename_instruction(&renaming, ins);
-            RegisterSet in = registers_read(ins);
-            live->reads_first |= in & ~live->writes;
-            live->writes |= registers_written(ins);
-            live->live_after[i] = in | (dead ? DEAD_CODE : 0);  /* completed below */
+                words[0] = rename_word(&renaming, op, words[0]);
+            memcpy(&live->code[i], words, sizeof words);
+            fingerprint_add(&hash, words);
+            RegisterSet in = word_reads(op, words[0]);
+            RegisterSet out = op->first_out << (words[0] >> 24 & 255);
+            reads_first |= in & ~written;
+            written |= out;
+            live->live_after[i] = dead ? DEAD_CODE : 0;  /* completed below */
         }
+        live->reads_first = reads_first;
+        live->writes = written;
+        fingerprint_end_component(&hash, c, live->size);
         *(c == SETUP ? &canonical->setup_cost : &canonical->step_cost) += cost;
     }
 
-    /* `live_after` under the new names. Everything that survives is live, so one backward
-       pass per component gives it; what is needed at the end is what a later component
-       reads first. */
-    RegisterSet state = 0;
-    for (int c = 0; c < COMPONENT_COUNT; c++)
-        state |= canonical->component[c].reads_first;
-    state |= PREDICTION;
-    for (int c = 0; c < COMPONENT_COUNT; c++) {
-        LiveComponent *live = &canonical->component[c];
-        RegisterSet needed = state;
-        for (int i = live->size - 1; i >= 0; i--) {
-            RegisterSet in = live->live_after[i] & ~DEAD_CODE;
-            live->live_after[i] = needed | (live->live_after[i] & DEAD_CODE);
-            needed = (needed & ~registers_written(&live->code[i])) | in;
-        }
-    }
-    fingerprint(canonical);
+    complete_live_after(canonical);
+    canonical->key[0] = mix64(hash.low ^ (hash.high >> 32));
+    canonical->key[1] = mix64(hash.high ^ (hash.low << 32));
     return 0;
 }

@@ -158,6 +158,7 @@ static int evaluate_child(Evolution *evolution, double *fitness, int *exact)
     *exact = 1;
     if (canonicalize_program(canonical, &view, evolution->options.canonical_flags))
         return -1;
+    canonical_cache_prefetch(&evolution->canonical_cache, canonical->key);
     for (int c = 0; c < COMPONENT_COUNT; c++)
         memcpy(evolution->child.gap[c], canonical->gap[c],
                ((size_t)view.size[c] + 1) * sizeof(RegisterSet));

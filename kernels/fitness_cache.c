@@ -11,9 +11,10 @@
 static void *cache_memory(size_t bytes)
 {
     const size_t huge = (size_t)2 << 20;
-    void *memory = aligned_alloc(huge, (bytes + huge - 1) / huge * huge);
+    size_t alignment = bytes < huge ? CANONICAL_SET_BYTES : huge;
+    void *memory = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
 #ifdef MADV_HUGEPAGE
-    if (memory)
+    if (memory && bytes >= huge)
         madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
     if (memory)
@@ -55,6 +56,15 @@ static CanonicalEntry *set_of(const CanonicalCache *cache, const uint64_t key[2]
 {
     uint64_t set = key[1] & (cache->set_count - 1);
     return (CanonicalEntry *)(cache->sets + set * CANONICAL_SET_BYTES);
+}
+
+void canonical_cache_prefetch(const CanonicalCache *cache, const uint64_t key[2])
+{
+    if (!cache->set_count)
+        return;
+    const char *set = (const char *)set_of(cache, key);
+    __builtin_prefetch(set);
+    __builtin_prefetch(set + CANONICAL_SET_BYTES / 2);
 }
 
 int canonical_cache_get(const CanonicalCache *cache, const uint64_t key[2], double *fitness)

@@ -23,6 +23,8 @@ typedef struct {
 int canonical_cache_init(CanonicalCache *cache, size_t bytes);
 void canonical_cache_free(CanonicalCache *cache);
 void canonical_cache_clear(CanonicalCache *cache);
+/* Starts loading where the key would be: a look-up waits for main memory. */
+void canonical_cache_prefetch(const CanonicalCache *cache, const uint64_t key[2]);
 /* Whether the key is there; if so sets *fitness. */
 int canonical_cache_get(const CanonicalCache *cache, const uint64_t key[2], double *fitness);
 void canonical_cache_put(CanonicalCache *cache, const uint64_t key[2], double fitness);

@@ -1,6 +1,6 @@
 /* The interpreter's entry points; see lockstep.h. */
 
-static void evaluate_block(Evaluation *evaluation, Frame *frame, Frame *wide, double *aside,
+static NOINLINE void evaluate_block(Evaluation *evaluation, Frame *frame, Frame *wide, double *aside,
                            size_t aside_size)
 {
     const TaskBatch *batch = evaluation->batch;

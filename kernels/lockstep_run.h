@@ -33,7 +33,7 @@ static int stop_reason(double error, int first)
 }
 
 /* Ends the run of the living lanes of this vector whose error is over the limit. */
-static __attribute__((noinline)) void stop_lanes(Evaluation *evaluation, int64_t *alive, int lane,
+static NOINLINE void stop_lanes(Evaluation *evaluation, int64_t *alive, int lane,
                                                  vdouble error, int first_reason, int epoch,
                                                  int step)
 {
@@ -105,7 +105,7 @@ INLINE int train_lanes(Evaluation *evaluation, Frame *frame, int epoch, const in
 {
     const TaskBatch *batch = evaluation->batch;
     const vdouble limit = splat(evaluation->options->max_abs_error);
-    const int count = evaluation->train_count;
+    const size_t count = (size_t)evaluation->train_count;
     const Rows *rows = &evaluation->block->train;
     const size_t row_bytes = rows->row_bytes, label_offset = rows->label_offset;
     BoundComponent predict = frame->component[PREDICT], learn = frame->component[LEARN];
@@ -113,7 +113,7 @@ INLINE int train_lanes(Evaluation *evaluation, Frame *frame, int epoch, const in
     int64_t *alive = evaluation->alive;
     const char *row = rows->rows + (size_t)epoch * batch->train_count * row_bytes;
 
-    for (int i = 0; i < count; i++, row += row_bytes) {
+    for (size_t i = 0; i < count; i++, row += row_bytes) {
         const REAL *features = (const REAL *)row;
         const REAL *label = (const REAL *)(row + label_offset);
         fill(frame, &predict, features, NULL);
@@ -134,11 +134,11 @@ INLINE int train_lanes(Evaluation *evaluation, Frame *frame, int epoch, const in
         if (tracing)
             trace_predictions(evaluation->trace->train_predictions, frame, evaluation,
                               batch->epochs * batch->train_count,
-                              epoch * batch->train_count + i);
+                              epoch * batch->train_count + (int)i);
         if (any(bad)) {
             for (int lane = 0; lane < lanes; lane += DOUBLES) {
                 vdouble error = vabs(LOAD_DOUBLES(label + lane) - LOAD_DOUBLES(prediction + lane));
-                stop_lanes(evaluation, alive, lane, error, STOP_TRAIN_NAN, epoch, i);
+                stop_lanes(evaluation, alive, lane, error, STOP_TRAIN_NAN, epoch, (int)i);
             }
             if (none_alive(alive, lanes))
                 return 0;
@@ -149,7 +149,7 @@ INLINE int train_lanes(Evaluation *evaluation, Frame *frame, int epoch, const in
     return 1;
 }
 
-static int train(Evaluation *evaluation, Frame *frame, int epoch)
+static NOINLINE int train(Evaluation *evaluation, Frame *frame, int epoch)
 {
     /* Dead lanes up to 8 or 16 do no harm: their registers are padded. */
     const int classify = evaluation->batch->objective == ACCURACY;
@@ -233,7 +233,7 @@ INLINE void validate_lanes(Evaluation *evaluation, Frame *frame, int epoch, doub
 {
     const TaskBatch *batch = evaluation->batch;
     const vdouble limit = splat(evaluation->options->max_abs_error);
-    const int count = evaluation->valid_count;
+    const size_t count = (size_t)evaluation->valid_count;
     const Rows *rows = &evaluation->block->valid;
     const size_t row_bytes = rows->row_bytes, label_offset = rows->label_offset;
     BoundComponent predict = frame->component[PREDICT];
@@ -244,7 +244,7 @@ INLINE void validate_lanes(Evaluation *evaluation, Frame *frame, int epoch, doub
     memset(losses, 0, sizeof(double) * 8 * WIDEST_BLOCK);
 
     const char *row = rows->rows;
-    for (int i = 0; i < count; i++, row += row_bytes) {
+    for (size_t i = 0; i < count; i++, row += row_bytes) {
         fill(frame, &predict, (const REAL *)row, NULL);
         run(&predict);
         const REAL *label = (const REAL *)(row + label_offset);
@@ -261,13 +261,13 @@ INLINE void validate_lanes(Evaluation *evaluation, Frame *frame, int epoch, doub
         }
         if (tracing)
             trace_predictions(evaluation->trace->valid_predictions, frame, evaluation,
-                              batch->epochs * batch->valid_count, epoch * batch->valid_count + i);
+                              batch->epochs * batch->valid_count, epoch * batch->valid_count + (int)i);
         if (any(bad)) {
             memcpy(before, valid, sizeof before);
             for (int lane = 0; lane < lanes; lane += DOUBLES) {
                 vdouble error = prediction_error(LOAD_DOUBLES(prediction + lane),
                                                  LOAD_DOUBLES(label + lane), classify);
-                stop_lanes(evaluation, valid, lane, error, STOP_VALID_NAN, epoch, i);
+                stop_lanes(evaluation, valid, lane, error, STOP_VALID_NAN, epoch, (int)i);
                 if (aside)
                     set_aside(evaluation, frame, aside, aside_size, before, lane);
             }
@@ -285,7 +285,7 @@ INLINE void validate_lanes(Evaluation *evaluation, Frame *frame, int epoch, doub
     }
 }
 
-static void validate(Evaluation *evaluation, Frame *frame, int epoch, double *aside,
+static NOINLINE void validate(Evaluation *evaluation, Frame *frame, int epoch, double *aside,
                      size_t aside_size)
 {
     const int classify = evaluation->batch->objective == ACCURACY;

@@ -78,7 +78,7 @@ static void spread_state(const Frame *frame, Frame *wide, int lane)
 }
 
 /* Ends a task's run at its first error over the limit in the chunk from example `first`. */
-static __attribute__((noinline)) void stop_wide(Evaluation *evaluation, const Frame *wide,
+static NOINLINE void stop_wide(Evaluation *evaluation, const Frame *wide,
                                                 const REAL *label, int task, int epoch, int first,
                                                 int training)
 {
@@ -110,7 +110,7 @@ static __attribute__((noinline)) void stop_wide(Evaluation *evaluation, const Fr
 
 /* Runs predict on all examples of one task. With `training`, only checks for errors that
    would stop training; otherwise leaves the sum of the losses in evaluation->total. */
-static void run_wide(Evaluation *evaluation, Frame *wide, const ExampleLanes *examples, int task,
+static NOINLINE void run_wide(Evaluation *evaluation, Frame *wide, const ExampleLanes *examples, int task,
                      int epoch, int training)
 {
     const TaskBatch *batch = evaluation->batch;

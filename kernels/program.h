@@ -101,10 +101,11 @@ typedef struct {
 
 enum { CANONICAL_KEEP_DEAD = 1, CANONICAL_KEEP_NAMES = 2 };
 
-/* Returns 0, or -1 when memory is short. `flags` switch the two steps off (tests: the
-   result must not change a bit of any fitness). */
 void canonical_program_init(CanonicalProgram *canonical);
 void canonical_program_free(CanonicalProgram *canonical);
+
+/* Returns 0, or -1 when memory is short. `flags` switch the two steps off (tests: the
+   result must not change a bit of any fitness). */
 int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program, int flags);
 
 #endif
