@@ -240,11 +240,11 @@ class CacheConfig:
     """
 
     canonical: bool = True
-    canonical_megabytes: float = 64.0
+    canonical_megabytes: float = 32.0
     fec: bool = False
     fec_train: int = 10
     fec_valid: int = 10
-    fec_megabytes: float = 64.0
+    fec_megabytes: float = 16.0
 
     def __post_init__(self) -> None:
         boolean("canonical", self.canonical)

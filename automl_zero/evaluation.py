@@ -57,7 +57,8 @@ class TaskTrace:
             NaN beyond the stop.
         valid_predictions: ``[epochs * m]``, raw.
         epoch_fitness: ``[epochs]``, NaN where not reached.
-        sum_loss: ``[epochs]``, sum of squared errors or of wrong classes.
+        sum_loss: ``[epochs]``, sum of squared errors or of wrong classes; infinite if the
+            validation stopped early, NaN where not reached.
         scalars: ``[20]``, scalar registers of the canonical form at the end; NaN if unused.
     """
 
@@ -160,7 +161,8 @@ def trace(
     scalars = np.full((count, MAX_REGISTERS), np.nan)
     raw, offsets = stack_programs([program])
     _engine.trace_program(
-        compile_batch(batch, precision),
+        # Among other lanes, a stopped one would run on and be traced beyond its stop.
+        compile_batch(batch, precision, lanes=1),
         raw,
         offsets[0],
         fitness,
@@ -172,6 +174,7 @@ def trace(
         scalars,
         max_abs_error,
     )
+    sum_loss[~np.isnan(epoch_fitness) & np.isnan(sum_loss)] = np.inf
     return [
         TaskTrace(
             float(fitness[t]),

@@ -2,8 +2,8 @@
 
 Most random code is dead. Its removal changes no bit of any result, so it is never run
 while searching, and two programs with the same live code are one program. The
-*canonical form* goes further: it also drops what only names things, the numbers of
-registers and the order of a sum's inputs.
+*canonical form* goes further: it also drops instructions that write zeros over zeros, and
+what only names things, the numbers of registers and the order of a sum's inputs.
 
 Index:
     :class:`Harness`, :class:`Stage`: how component functions are driven.
@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from automl_zero.program import Instruction, Program
+from automl_zero.program import MAX_REGISTERS, Instruction, Program
 
 Register = tuple[str, int]
 """A register as (kind, number): ``("s", 1)``."""
@@ -167,7 +167,9 @@ def live_program(program: Program, harness: Harness = SUPERVISED) -> Program:
 def canonical_program(program: Program, harness: Harness = SUPERVISED) -> Program:
     """The live code with its free choices made one way: the key of the fitness.
 
-    Registers that the harness does not know are renumbered by first appearance (inputs
+    Memory starts at +0, and most ops give +0 if all their inputs are +0. Instructions that
+    write +0 where nothing else can be are dropped, and registers that are always +0 become
+    one. Registers that the harness does not know are renumbered by first appearance (inputs
     before output, in the order of the component functions), from the lowest number that
     is not reserved. Inputs of a commutative op are sorted by their new numbers; of two
     registers that have none yet, the lower old number comes first.
@@ -191,11 +193,15 @@ def canonical_program(program: Program, harness: Harness = SUPERVISED) -> Progra
       s1 = s0 + s2
     def Learn():
     """
-    names = _Names(harness.reserved)
+    live = live_program(program, harness)
+    setup = harness.components[0]
+    live = live_program(live.replace(**{setup: _without_zeros(live[setup])}), harness)
+    changing = _changing_registers(live, harness)
+    names = _Names(harness.reserved, changing)
     return Program(
         **{
-            name: [names.rename(instruction) for instruction in body]
-            for name, body in live_program(program, harness).items()
+            name: [names.rename(item) for item in body if item.output in changing]
+            for name, body in live.items()
         }
     )
 
@@ -238,12 +244,52 @@ def _backward(
     return tuple(reversed(flags)), frozenset(needed)
 
 
-class _Names:
-    """New register numbers, given out in the order in which registers appear."""
+def _without_zeros(setup: tuple[Instruction, ...]) -> list[Instruction]:
+    """The function that runs first, on zero memory, without writes of zeros over zeros."""
+    nonzero: set[Register] = set()
+    kept = []
+    for instruction in setup:
+        output = instruction.output
+        zero = instruction.op.keeps_zero and nonzero.isdisjoint(instruction.inputs)
+        if zero and output not in nonzero:
+            continue
+        kept.append(instruction)
+        if zero:
+            nonzero.discard(output)  # type: ignore[arg-type]
+        elif output is not None:
+            nonzero.add(output)
+    return kept
 
-    def __init__(self, reserved: frozenset[Register]) -> None:
+
+def _changing_registers(program: Program, harness: Harness) -> frozenset[Register]:
+    """Registers that something else than +0 may be written to, by program or harness."""
+    changing = set(harness.reserved)
+    while True:
+        before = len(changing)
+        for _, body in program.items():
+            for instruction in body:
+                zero = instruction.op.keeps_zero and changing.isdisjoint(instruction.inputs)
+                if not zero and instruction.output is not None:
+                    changing.add(instruction.output)
+        if len(changing) == before:
+            return frozenset(changing)
+
+
+class _Names:
+    """New register numbers, given out in the order in which registers appear.
+
+    Of the registers that never change from +0, the lowest of the kind stands for all.
+    """
+
+    def __init__(self, reserved: frozenset[Register], changing: frozenset[Register]) -> None:
         self._new = {(kind, number): number for kind, number in reserved}
-        self._reserved = reserved
+        self._changing = changing
+
+    def _stand_in(self, register: Register) -> Register:
+        kind = register[0]
+        if register in self._changing:
+            return register
+        return kind, next(n for n in range(MAX_REGISTERS) if (kind, n) not in self._changing)
 
     def _number(self, register: Register) -> int:
         if register not in self._new:
@@ -253,7 +299,7 @@ class _Names:
         return self._new[register]
 
     def rename(self, instruction: Instruction) -> Instruction:
-        inputs = list(instruction.inputs)
+        inputs = [self._stand_in(register) for register in instruction.inputs]
         if instruction.op.commutative:
             inputs.sort(key=lambda register: (self._new.get(register, 255), register[1]))
         numbers = [self._number(register) for register in inputs]

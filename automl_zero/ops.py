@@ -87,6 +87,7 @@ class Op:
         commutative: Swapping the inputs changes no bit of the result.
         random: Draws from its task's counter-based stream.
         keeps_output: Writes part of its output register, so it also reads it.
+        moves_zero: Gives something else than +0 for inputs that are all +0.
     """
 
     id: int
@@ -100,6 +101,12 @@ class Op:
     commutative: bool = False
     random: bool = False
     keeps_output: bool = False
+    moves_zero: bool = False
+
+    @property
+    def keeps_zero(self) -> bool:
+        """Whether it reads registers, and gives +0 everywhere if all of them are +0."""
+        return bool(self.inputs) and not self.moves_zero
 
     @property
     def arity(self) -> int:
@@ -134,29 +141,29 @@ OPS: Final[tuple[Op, ...]] = (
     Op(3, "SCALAR_PRODUCT_OP", "ss", "s", 4418347,
        text="{out} = {a} * {b}", numpy="a * b", commutative=True),
     Op(4, "SCALAR_DIVISION_OP", "ss", "s", 3963916,
-       text="{out} = {a} / {b}", numpy="a / b"),
+       text="{out} = {a} / {b}", numpy="a / b", moves_zero=True),
     Op(5, "SCALAR_ABS_OP", "s", "s", 3684352,
        text="{out} = abs({a})", numpy="abs(a)"),
     Op(6, "SCALAR_RECIPROCAL_OP", "s", "s", 4212086,
-       text="{out} = 1 / {a}", numpy="1 / a"),
+       text="{out} = 1 / {a}", numpy="1 / a", moves_zero=True),
     Op(7, "SCALAR_SIN_OP", "s", "s", 7538523,
        text="{out} = sin({a})", numpy="sin(a)"),
     Op(8, "SCALAR_COS_OP", "s", "s", 7452807,
-       text="{out} = cos({a})", numpy="cos(a)"),
+       text="{out} = cos({a})", numpy="cos(a)", moves_zero=True),
     Op(9, "SCALAR_TAN_OP", "s", "s", 7583203,
        text="{out} = tan({a})", numpy="tan(a)"),
     Op(10, "SCALAR_ARCSIN_OP", "s", "s", 9145616,
        text="{out} = arcsin({a})", numpy="arcsin(a)"),
     Op(11, "SCALAR_ARCCOS_OP", "s", "s", 7673039,
-       text="{out} = arccos({a})", numpy="arccos(a)"),
+       text="{out} = arccos({a})", numpy="arccos(a)", moves_zero=True),
     Op(12, "SCALAR_ARCTAN_OP", "s", "s", 9273978,
        text="{out} = arctan({a})", numpy="arctan(a)"),
     Op(13, "SCALAR_EXP_OP", "s", "s", 11755929,
-       text="{out} = exp({a})", numpy="exp(a)"),
+       text="{out} = exp({a})", numpy="exp(a)", moves_zero=True),
     Op(14, "SCALAR_LOG_OP", "s", "s", 11627725,
-       text="{out} = log({a})", numpy="log(a)"),
+       text="{out} = log({a})", numpy="log(a)", moves_zero=True),
     Op(15, "SCALAR_HEAVYSIDE_OP", "s", "s", 4057075,
-       text="{out} = heaviside({a}, 1.0)", numpy="where(a >= 0, 1.0, 0.0)"),
+       text="{out} = heaviside({a}, 1.0)", numpy="where(a >= 0, 1.0, 0.0)", moves_zero=True),
     Op(16, "VECTOR_HEAVYSIDE_OP", "v", "v", 3965743,
        text="{out} = heaviside({a}, 1.0)", numpy="where(a > 0, 1.0, 0.0)"),
     Op(17, "MATRIX_HEAVYSIDE_OP", "m", "m", 6728311,
@@ -166,7 +173,7 @@ OPS: Final[tuple[Op, ...]] = (
     Op(19, "SCALAR_BROADCAST_OP", "s", "v", 4165814,
        text="{out} = bcast({a})", numpy="full(F, a)"),
     Op(20, "VECTOR_RECIPROCAL_OP", "v", "v", 6311851,
-       text="{out} = 1 / {a}", numpy="1 / a"),
+       text="{out} = 1 / {a}", numpy="1 / a", moves_zero=True),
     Op(21, "VECTOR_NORM_OP", "v", "s", 4810562,
        text="{out} = norm({a})", numpy="sqrt(sum(a * a))"),
     Op(22, "VECTOR_ABS_OP", "v", "v", 3713533,
@@ -178,7 +185,7 @@ OPS: Final[tuple[Op, ...]] = (
     Op(25, "VECTOR_PRODUCT_OP", "vv", "v", 4504555,
        text="{out} = {a} * {b}", numpy="a * b", commutative=True),
     Op(26, "VECTOR_DIVISION_OP", "vv", "v", 4556237,
-       text="{out} = {a} / {b}", numpy="a / b"),
+       text="{out} = {a} / {b}", numpy="a / b", moves_zero=True),
     Op(27, "VECTOR_INNER_PRODUCT_OP", "vv", "s", 4294617,
        text="{out} = dot({a}, {b})", numpy="sum(a * b)", commutative=True),
     Op(28, "VECTOR_OUTER_PRODUCT_OP", "vv", "m", 9833707,
@@ -186,7 +193,7 @@ OPS: Final[tuple[Op, ...]] = (
     Op(29, "SCALAR_MATRIX_PRODUCT_OP", "sm", "m", 5986302,
        text="{out} = {a} * {b}", numpy="a * b"),
     Op(30, "MATRIX_RECIPROCAL_OP", "m", "m", 24336141,
-       text="{out} = 1 / {a}", numpy="1 / a"),
+       text="{out} = 1 / {a}", numpy="1 / a", moves_zero=True),
     Op(31, "MATRIX_VECTOR_PRODUCT_OP", "mv", "v", 9310002,
        text="{out} = dot({a}, {b})", numpy="sum(a * b, axis=1)" + _START),
     Op(32, "VECTOR_COLUMN_BROADCAST_OP", "v", "m", 10993088,
@@ -210,7 +217,7 @@ OPS: Final[tuple[Op, ...]] = (
     Op(41, "MATRIX_PRODUCT_OP", "mm", "m", 5475227,
        text="{out} = {a} * {b}", numpy="a * b", commutative=True),
     Op(42, "MATRIX_DIVISION_OP", "mm", "m", 18234378,
-       text="{out} = {a} / {b}", numpy="a / b"),
+       text="{out} = {a} / {b}", numpy="a / b", moves_zero=True),
     Op(43, "MATRIX_MATRIX_PRODUCT_OP", "mm", "m", 14516296,
        text="{out} = matmul({a}, {b})",
        numpy="stack([sum(row[:, None] * b, axis=0) for row in a])" + _START),

@@ -53,7 +53,7 @@ static int reserve(CanonicalProgram *canonical, int size)
     canonical->scratch_reads = malloc(total * sizeof(RegisterSet));
     canonical->scratch_writes = malloc(total * sizeof(RegisterSet));
     /* One more than fits: a dead last instruction is written, then dropped. */
-    canonical->scratch_live = malloc(((size_t)size + 1) * sizeof(uint16_t));
+    canonical->scratch_live = malloc((total + COMPONENT_COUNT) * sizeof(uint16_t));
     canonical->gap[0] = malloc((total + COMPONENT_COUNT) * sizeof(RegisterSet));
     if (!canonical->scratch_reads || !canonical->scratch_writes || !canonical->scratch_live
         || !canonical->gap[0])
@@ -81,10 +81,19 @@ static RegisterSet live_before(const RegisterSet *reads, const RegisterSet *writ
 typedef struct {
     uint8_t name[64];  /* new number of each register bit, 255 if none yet */
     uint8_t next[64];  /* next free number, at the first bit of each kind */
+    RegisterSet zeros; /* always +0, so all of one kind are the same register */
 } Renaming;
 
-static void renaming_start(Renaming *renaming)
+/* Of registers that are always +0, the lowest of the kind stands for all. */
+static inline unsigned stand_in(RegisterSet zeros, int bit, unsigned number)
 {
+    RegisterSet of_kind = zeros >> bit & (((RegisterSet)1 << MAX_REGISTERS) - 1);
+    return of_kind >> number & 1 ? (unsigned)__builtin_ctzll(of_kind) : number;
+}
+
+static void renaming_start(Renaming *renaming, RegisterSet zeros)
+{
+    renaming->zeros = zeros;
     memset(renaming->name, 255, sizeof renaming->name);
     renaming->name[register_bit('s', 0)] = 0;  /* label */
     renaming->name[register_bit('s', 1)] = 1;  /* prediction */
@@ -115,6 +124,8 @@ static inline uint64_t rename_register(Renaming *renaming, int bit, unsigned num
 static inline uint64_t rename_word(Renaming *renaming, const OpInfo *op, uint64_t word)
 {
     unsigned a = word >> 8 & 255, b = word >> 16 & 255, out = word >> 24 & 255;
+    a = stand_in(renaming->zeros, op->bit1, a);
+    b = stand_in(renaming->zeros, op->bit2, b);
     if (op->flags & OP_COMMUTATIVE) {
         unsigned by_name_a = (unsigned)renaming->name[op->bit1 + a] << 8 | a;
         unsigned by_name_b = (unsigned)renaming->name[op->bit2 + b] << 8 | b;
@@ -180,6 +191,73 @@ static void complete_live_after(CanonicalProgram *canonical)
     }
 }
 
+/* Positions of the instructions of a component that are kept. */
+typedef struct {
+    uint16_t *index;
+    int size;
+} Kept;
+
+static inline int keeps_zero(const Instruction *ins)
+{
+    return (OP_INFO[ins->op].flags & OP_KEEPS_ZERO) != 0;
+}
+
+/* Drops instructions that write zeros where zeros are already, which is a third of the live
+   code in the demo. Memory starts at +0, and many ops give +0 if all inputs are +0. Returns
+   the registers that are always +0. `after_setup`: registers needed after setup. */
+static RegisterSet drop_zeros(const ProgramView *program, Kept kept[COMPONENT_COUNT],
+                              RegisterSet *const reads[], RegisterSet *const writes[],
+                              RegisterSet after_setup)
+{
+    /* In setup every register starts at zero, also those that the harness fills later. */
+    RegisterSet nonzero = 0;
+    int size = 0;
+    for (int i = 0; i < kept[SETUP].size; i++) {
+        const int at = kept[SETUP].index[i];
+        const RegisterSet in = reads[SETUP][at], out = writes[SETUP][at];
+        const int zero = keeps_zero(&program->code[SETUP][at]) && !(in & nonzero);
+        kept[SETUP].index[size] = (uint16_t)at;
+        size += !(zero && !(out & nonzero));
+        nonzero = zero ? nonzero & ~out : nonzero | out;
+    }
+    if (size != kept[SETUP].size) {
+        /* What only the dropped ones needed is dead now. */
+        RegisterSet needed = after_setup;
+        int first = size;
+        for (int i = size - 1; i >= 0; i--) {
+            const int at = kept[SETUP].index[i];
+            if (!(writes[SETUP][at] & needed))
+                continue;
+            needed = (needed & ~writes[SETUP][at]) | reads[SETUP][at];
+            kept[SETUP].index[--first] = (uint16_t)at;
+        }
+        kept[SETUP].index += first;
+        kept[SETUP].size = size - first;
+    }
+
+    /* Registers that something else than +0 may be written to, anywhere. */
+    RegisterSet changing = LABEL | PREDICTION | FEATURES, before;
+    do {
+        before = changing;
+        for (int c = 0; c < COMPONENT_COUNT; c++)
+            for (int i = 0; i < kept[c].size; i++) {
+                const int at = kept[c].index[i];
+                const int zero = keeps_zero(&program->code[c][at])
+                                 && !(reads[c][at] & changing);
+                changing |= zero ? 0 : writes[c][at];
+            }
+    } while (changing != before);
+    for (int c = 0; c < COMPONENT_COUNT; c++) {
+        size = 0;
+        for (int i = 0; i < kept[c].size; i++) {
+            kept[c].index[size] = kept[c].index[i];
+            size += (writes[c][kept[c].index[i]] & changing) != 0;
+        }
+        kept[c].size = size;
+    }
+    return ~changing & (((RegisterSet)1 << (3 * MAX_REGISTERS)) - 1);
+}
+
 int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program, int flags)
 {
     const RegisterSet harness = LABEL | FEATURES;
@@ -221,26 +299,32 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
     live_before(reads[SETUP], writes[SETUP], program->size[SETUP], before_predict & ~harness,
                 gap[SETUP]);
 
+    Kept kept[COMPONENT_COUNT];
+    const int keep_dead = (flags & CANONICAL_KEEP_DEAD) != 0;
+    for (int c = 0; c < COMPONENT_COUNT; c++) {
+        kept[c].index = canonical->scratch_live + (size_t)c * (canonical->capacity + 1);
+        kept[c].size = 0;
+        for (int i = 0; i < program->size[c]; i++) {  /* without a branch */
+            kept[c].index[kept[c].size] = (uint16_t)i;
+            kept[c].size += (gap[c][i + 1] & writes[c][i]) != 0
+                            || (keep_dead & (writes[c][i] != 0));
+        }
+    }
+    RegisterSet zeros = keep_dead ? 0 : drop_zeros(program, kept, reads, writes,
+                                                   before_predict & ~harness);
+
     Fingerprint hash = {0x243F6A8885A308D3ull, 0x13198A2E03707344ull};  /* digits of pi */
     Renaming renaming;
-    renaming_start(&renaming);
+    renaming_start(&renaming, zeros);
     canonical->setup_cost = canonical->step_cost = 0;
     for (int c = 0; c < COMPONENT_COUNT; c++) {
+        /* Copy, rename, and find what the component depends on. */
         LiveComponent *live = &canonical->component[c];
-        const int size = program->size[c];
-        uint16_t *kept = canonical->scratch_live;
-        const int keep_dead = (flags & CANONICAL_KEEP_DEAD) != 0;
-        for (int i = 0; i < size; i++) {  /* without a branch */
-            *kept = (uint16_t)i;
-            kept += (gap[c][i + 1] & writes[c][i]) != 0 || (keep_dead & (writes[c][i] != 0));
-        }
-        /* Forward: copy, rename, and count what the component depends on. */
         double cost = 0;
         RegisterSet reads_first = 0, written = 0;
-        live->size = (int)(kept - canonical->scratch_live);
-        kept = canonical->scratch_live;
+        live->size = kept[c].size;
         for (int i = 0; i < live->size; i++) {
-            const int from = kept[i];
+            const int from = kept[c].index[i];
             uint64_t words[3];
             memcpy(words, &program->code[c][from], sizeof words);
             const OpInfo *op = &OP_INFO[words[0] & 255];

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-FLAGS = {"OP_COMMUTATIVE": 1, "OP_RANDOM": 2, "OP_KEEPS_OUTPUT": 4, "OP_ACT": 8}
+FLAGS = {"OP_COMMUTATIVE": 1, "OP_RANDOM": 2, "OP_KEEPS_OUTPUT": 4, "OP_ACT": 8, "OP_KEEPS_ZERO": 16}
 MUTATIONS = {"scale_or_flip": 0, "scale": 1, "redraw": 2}
 
 
@@ -89,6 +89,7 @@ def _op_row(op, role_ids: dict[str, str]) -> str:  # type: ignore[no-untyped-def
             ("OP_RANDOM", op.random),
             ("OP_KEEPS_OUTPUT", op.keeps_output),
             ("OP_ACT", op.constant_fields == ("act",)),
+            ("OP_KEEPS_ZERO", op.keeps_zero),
         )
         if is_set
     ]

@@ -84,8 +84,9 @@ typedef struct {
     RegisterSet writes;
 } LiveComponent;
 
-/* The canonical form of a program: live code only, commutative inputs sorted, registers
-   renumbered by first use. It alone decides the fitness. */
+/* The canonical form of a program: live code only, without instructions that write zeros
+   over zeros, commutative inputs sorted, registers renumbered by first use. It alone decides
+   the fitness. */
 typedef struct {
     LiveComponent component[COMPONENT_COUNT];
     double setup_cost, step_cost;  /* of the live code, for the train budget */
@@ -95,7 +96,7 @@ typedef struct {
        register of the gap after it. */
     RegisterSet *gap[COMPONENT_COUNT];
     RegisterSet *scratch_reads, *scratch_writes;
-    uint16_t *scratch_live;
+    uint16_t *scratch_live;  /* [component][capacity + 1] */
     int capacity;
 } CanonicalProgram;
 

@@ -4,7 +4,6 @@
 :func:`compiled_functions`: makes the reference interpreter take its elementary functions
 and normal numbers from the compiled one. All else then has to agree to the last bit, however
 chaotic the program; the functions themselves are tested one by one in test_elementary.py.
-:func:`random_programs`, :func:`random_tasks`: many of them, quickly.
 """
 
 from __future__ import annotations
@@ -17,22 +16,11 @@ from unittest import mock
 import numpy as np
 
 from automl_zero import reference
-from automl_zero.evaluation import compile_batch, stack_programs
-from automl_zero.kernels import _engine
-from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, OPS, ROW, Op
-from automl_zero.program import (
-    INSTRUCTION_DTYPE,
-    SUPERVISED_COMPONENTS,
-    Instruction,
-    MemorySizes,
-    Program,
-)
+from automl_zero.evaluation import _engine, compile_batch, stack_programs
+from automl_zero.ops import OP_BY_NAME
+from automl_zero.program import MAX_REGISTERS, Instruction, Program
 from automl_zero.streams import stream_key
 from automl_zero.tasks import Task, TaskBatch
-from tests.strategies import AWKWARD, AWKWARD_FLOAT32, SMALL_MEMORY
-
-EVERY_LANES = (0, 1, 8, 16)
-"""Block widths that can be forced; 0 lets the batch choose."""
 
 ELEMENTARY = ("SIN", "COS", "TAN", "ARCSIN", "ARCCOS", "ARCTAN", "EXP", "LOG")
 """Elementary functions, as the op table writes them."""
@@ -110,6 +98,35 @@ class Single:
         return memory[self.output][0]
 
 
+class Sigmoid:
+    """The sigmoid of accuracy tasks, as the compiled interpreter computes it.
+
+    No op gives it: it is the traced prediction of a program that predicts a constant.
+    """
+
+    def __init__(self) -> None:
+        task = Task([[0.0]], [0.0], [[0.0]], [0.0], objective="accuracy")
+        self._batch = compile_batch(TaskBatch([task]))
+        self._offsets = np.array([0, 0, 1, 1], np.int32)
+        self._stops = np.zeros((1, 3), np.int32)
+        self._outputs = [np.zeros((1, 1)) for _ in range(4)]
+        self._scalars = np.zeros((1, MAX_REGISTERS))
+
+    def __call__(self, x: Any) -> Any:
+        constant = Instruction("SCALAR_CONST_SET_OP", out=1, act=float(x))
+        _engine.trace_program(
+            self._batch,
+            np.frombuffer(constant._bytes(), np.uint8),
+            self._offsets,
+            np.zeros(1),
+            self._stops,
+            *self._outputs,
+            self._scalars,
+            np.inf,
+        )
+        return float(self._outputs[0][0, 0])
+
+
 # The reference, with the compiled interpreter's functions --------------------------
 
 
@@ -120,13 +137,10 @@ def compiled_functions() -> Iterator[None]:
     meanings = list(reference.MEANINGS)
     for name, function in functions.items():
         meanings[OP_BY_NAME[f"SCALAR_{name}_OP"].id] = _of_first_input(function)
-    exponential = functions["EXP"]
-
-    def sigmoid(x: Any) -> Any:
-        return 1.0 / (1.0 + exponential(-x))
-
-    with mock.patch.multiple(reference, MEANINGS=tuple(meanings), sigmoid=sigmoid), mock.patch.object(
-        reference.Draws, "gaussian", _gaussian
+    replaced = {"MEANINGS": tuple(meanings), "sigmoid": Sigmoid()}
+    with (
+        mock.patch.multiple(reference, **replaced),
+        mock.patch.object(reference.Draws, "gaussian", _gaussian),
     ):
         yield
 
@@ -141,97 +155,3 @@ def _gaussian(draws: reference.Draws, mean: float, std: float, shape: tuple[int,
     single = Single(f"{name}_GAUSSIAN_SET_OP", f0=mean, f1=std)
     key = stream_key(draws.seed, draws.component, draws.ordinal)
     return single(features=shape[0] if shape else 1, key=key, step=draws.step)
-
-
-# Many programs and tasks -----------------------------------------------------------
-
-
-def random_programs(
-    seed: int,
-    count: int,
-    ops: Sequence[Op] = OPS,
-    memory: MemorySizes = SMALL_MEMORY,
-    sizes: Sequence[int] = (3, 6, 6),
-    awkward: float = 0.1,
-) -> list[Program]:
-    """Programs of random instructions.
-
-    Args:
-        seed: Of the draw.
-        count: How many.
-        ops: Ops to draw from.
-        memory: Registers to draw from.
-        sizes: Most instructions by component function; the number itself is drawn too.
-        awkward: Share of constants at which arithmetic is special.
-    """
-    rng = np.random.default_rng(seed)
-    return [
-        Program(
-            **{
-                name: [
-                    random_instruction(rng, ops[rng.integers(len(ops))], memory, awkward)
-                    for _ in range(rng.integers(size + 1))
-                ]
-                for name, size in zip(SUPERVISED_COMPONENTS, sizes, strict=True)
-            }
-        )
-        for _ in range(count)
-    ]
-
-
-def random_instruction(
-    rng: np.random.Generator, op: Op, memory: MemorySizes = SMALL_MEMORY, awkward: float = 0.1
-) -> Instruction:
-    """An instruction with random registers and constants."""
-    fields: dict[str, Any] = {
-        field: int(rng.integers(memory.count(kind)))
-        for field, kind in zip(("in1", "in2"), op.inputs, strict=False)
-    }
-    if op.output:
-        fields["out"] = int(rng.integers(memory.count(op.output)))
-    for role, field in zip(op.constants, op.constant_fields, strict=True):
-        if role in (INDEX, ROW, COLUMN):
-            fields[field] = float(np.float32(rng.integers(1 << 24)) / np.float32(1 << 24))
-        elif rng.random() < awkward:
-            fields[field] = float(rng.choice(AWKWARD if field == "act" else AWKWARD_FLOAT32))
-        else:
-            fields[field] = float(np.float32(rng.normal()))
-    return Instruction(op, **fields)
-
-
-def random_tasks(
-    seed: int,
-    count: int,
-    features: int,
-    train: int = 6,
-    valid: int = 5,
-    epochs: int = 1,
-    objective: Any = "rms_error",
-) -> list[Task]:
-    """Tasks of one shape; some features are 0, tiny or huge."""
-    rng = np.random.default_rng(seed)
-    finite = [x for x in AWKWARD if np.isfinite(x)]
-    tasks = []
-    for _ in range(count):
-        x = rng.normal(size=(train + valid, features))
-        x = np.where(rng.random(x.shape) < 0.03, rng.choice(finite, x.shape), x)
-        y = x[:, 0] > 0 if objective == "accuracy" else rng.normal(size=train + valid)
-        tasks.append(
-            Task(
-                x[:train],
-                y[:train].astype(np.float64),
-                x[train:],
-                y[train:].astype(np.float64),
-                seed=int(rng.integers(2**64, dtype=np.uint64)),
-                epochs=epochs,
-                objective=objective,
-            )
-        )
-    return tasks
-
-
-def random_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Instructions of random bytes, as arrays hold them: ``[count]``."""
-    return rng.integers(0, 256, (count, INSTRUCTION_DTYPE.itemsize), np.uint8).view(
-        INSTRUCTION_DTYPE
-    )[:, 0]

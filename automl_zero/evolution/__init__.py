@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from automl_zero.evolution._initial_programs import HAND_BUILT_PROGRAMS, hand_built_program
     from automl_zero.evolution._population_statistics import PERCENTILES, PopulationStatistics
     from automl_zero.evolution._program_evolution import BestProgram, ProgramEvolution
-    from automl_zero.evolution._program_search import Progress, ProgramSearch, SearchResult
+    from automl_zero.evolution._program_search import ProgramSearch, Progress, SearchResult
     from automl_zero.evolution._program_space import ProgramSpace
     from automl_zero.evolution._regularized_evolution import Individual, RegularizedEvolution
     from automl_zero.evolution._search_space import RandomStream, SearchSpace, evolution_stream

@@ -94,5 +94,3 @@ def max_cost(config: ExperimentConfig) -> float:
     baseline = hand_built_program(evaluation.train_budget_baseline)
     cost = program_cost(baseline, tasks.train * tasks.epochs)
     return evaluation.train_budget_factor * cost
-
-

@@ -76,9 +76,9 @@ class ProgramEvolution:
     >>> from automl_zero.tasks import TaskBatch, linear
     >>> space = ProgramSpace.from_config(load_config("linear"))
     >>> tasks = TaskBatch([linear(data_seed=seed, param_seed=seed) for seed in range(8)])
-    >>> evolution = ProgramEvolution(space, tasks, seed=1, population_size=100)
-    >>> evolution.run(20_000)
-    >>> evolution.best.fitness > 0.9
+    >>> evolution = ProgramEvolution(space, tasks, seed=4)
+    >>> evolution.run(50_000)
+    >>> evolution.best.fitness > 0.999
     True
     """
 
@@ -145,6 +145,18 @@ class ProgramEvolution:
         return int(self._compiled.statistics["individuals"])
 
     @property
+    def best_individual(self) -> int:
+        """Number of the best program; -1 before any."""
+        best = self._compiled.best
+        return best[1] if best else -1
+
+    @property
+    def best_fitness(self) -> float:
+        """Fitness of the best program; 0 before any."""
+        best = self._compiled.best
+        return best[0] if best else 0.0
+
+    @property
     def best(self) -> BestProgram | None:
         """The best program so far, the first on ties; None before any."""
         best = self._compiled.best
@@ -171,12 +183,11 @@ class ProgramEvolution:
     @property
     def statistics(self) -> Statistics:
         """Counts, and the population's fitness."""
-        best = self._compiled.best
         return Statistics.from_counters(
             self._compiled.statistics,
             self._compiled.fitnesses,
             unique=self._compiled.unique,
-            best=best[0] if best else 0.0,
+            best=self.best_fitness,
         )
 
 

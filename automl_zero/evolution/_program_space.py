@@ -51,9 +51,13 @@ class ProgramSpace:
     >>> program = space.draw(stream)
     >>> print(program)
     def Setup():
-      s1 = 0.6
-    >>> len(space.mutate(program, stream))
-    2
+      s1 = -0.22667087140501185
+    def Predict():
+      s2 = dot(v0, v1)
+    def Learn():
+    >>> child = space.mutate(program, stream)
+    >>> space.key(child) == space.key(program)
+    True
     """
 
     def __init__(

@@ -76,7 +76,7 @@ class RegularizedEvolution(Generic[Genome]):
     ...     individual = evolution.ask()
     ...     evolution.tell(individual, individual.genome.count("1"))
     >>> evolution.best
-    Individual(number=71, genome='11111111', fitness=8.0)
+    Individual(number=11, genome='11111111', fitness=8.0)
     """
 
     def __init__(
@@ -220,13 +220,13 @@ class RegularizedEvolution(Generic[Genome]):
             field = "next_slot"
             next_slot = integer(field, state[field], 0, self.population_size - 1)
             field = "population"
-            population = [self._told_from_data(item) for item in state[field]]
+            population = [self._from_data(item, told=True) for item in state[field]]
             _require_count(min(told, self.population_size), population)
             field = "outstanding"
-            outstanding = [self._from_data(item) for item in state[field]]
+            outstanding = [self._from_data(item, told=False) for item in state[field]]
             _require_count(asked - told, outstanding)
             field = "best"
-            best = self._told_from_data(state[field]) if told else None
+            best = self._from_data(state[field], told=True) if told else None
             field = "cache"
             cache = {key: _finite(fitness) for key, fitness in state[field]}
         except (KeyError, TypeError, ValueError) as error:
@@ -251,14 +251,10 @@ class RegularizedEvolution(Generic[Genome]):
     def _to_data(self, individual: Individual[Genome]) -> list[Any]:
         return [individual.number, self.space.to_data(individual.genome), individual.fitness]
 
-    def _from_data(self, data: Sequence[Any]) -> Individual[Genome]:
+    def _from_data(self, data: Sequence[Any], told: bool) -> Individual[Genome]:
         number, genome, fitness = data
-        known = None if fitness is None else _finite(fitness)
+        known = _finite(fitness) if told or fitness is not None else None
         return Individual(integer("number", number, 0), self.space.from_data(genome), known)
-
-    def _told_from_data(self, data: Sequence[Any]) -> Individual[Genome]:
-        _finite(data[2])
-        return self._from_data(data)
 
 
 def _finite(fitness: float | None) -> float:

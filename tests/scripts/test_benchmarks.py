@@ -1,0 +1,109 @@
+"""The benchmark scripts: what they measure is what they say; the times are not tested."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import _timing
+import bench_engine
+import measure_kernels
+import plot_demo
+import pytest
+from _workloads import DETERMINISTIC_OPS, LINEAR, NETWORK, POOL_SIZE, Workload, drawn_pool
+
+from automl_zero.ops import OPS
+
+AGREED = {
+    "demo_individuals_per_s", "demo_seconds_to_solution_median", "linear_F4_us_per_task",
+    "linear_F16_us_per_task", "network_F4_us_per_task", "network_F16_us_per_task",
+    "network_F16_8000_us_per_task", "network_F16_8000_f32_us_per_task",
+    "random_det_21_21_45_F4_us_per_task", "random_det_21_21_45_F16_us_per_task",
+    "random_all_21_21_45_F4_us_per_task", "random_all_21_21_45_F16_us_per_task",
+    "import_seconds", "demo_peak_rss_mb",
+}  # fmt: skip
+
+
+def test_rows_with_a_target_are_the_agreed_ones():
+    targets = bench_engine.REFERENCES
+    assert {name for name, reference in targets.items() if reference.target} == AGREED
+
+
+@pytest.mark.parametrize("features", [4, 8, 16])
+def test_hand_built_programs_use_every_example(features):
+    for program, kind in ((LINEAR, "linear"), (NETWORK, "two_layer_nn")):
+        workload = Workload([program], features, kind)
+        workload()
+        assert not workload.stops[..., 0].any()
+
+
+def test_a_number_names_one_pool_of_programs_over_the_ops_and_sizes():
+    pool = drawn_pool(DETERMINISTIC_OPS, (5, 6, 7), 1)
+    assert len(pool) == POOL_SIZE
+    assert pool == drawn_pool(DETERMINISTIC_OPS, (5, 6, 7), 1)
+    assert pool != drawn_pool(DETERMINISTIC_OPS, (5, 6, 7), 2)
+    assert {tuple(len(body) for _, body in program.items()) for program in pool} == {(5, 6, 7)}
+    used = {item.op for program in pool for _, body in program.items() for item in body}
+    assert used == {op for op in OPS if not op.random}
+
+
+def test_blocks_take_turns_and_give_seconds_per_call(monkeypatch):
+    clock, calls = [0.0], []
+    monkeypatch.setattr(_timing.time, "thread_time", lambda: clock[0])
+
+    def piece(name, seconds):
+        def run():
+            calls.append(name)
+            clock[0] += seconds
+
+        return run
+
+    times = _timing.median_seconds({"a": piece("a", 0.25), "b": piece("b", 0.5)}, 3, 0.5)
+    assert times == {"a": 0.25, "b": 0.5}
+    assert "".join(calls).endswith("aab" * 3)
+
+
+def test_program_rows_are_written_with_unit_and_target(monkeypatch, tmp_path, capsys):
+    few = {("linear_F4", 0): Workload([LINEAR] * 2, 4)}
+    monkeypatch.setattr(bench_engine, "workloads", lambda: few)
+    for section in ("search_rows", "process_rows"):
+        monkeypatch.setattr(bench_engine, section, lambda quick: [])
+    path = tmp_path / "rows.json"
+    assert bench_engine.main(["--quick", "--markdown", "--json", str(path)]) == 0
+    (row,) = json.loads(path.read_text())
+    assert row["name"] == "linear_F4_us_per_task" and row["target"] == "<= 0.35"
+    assert 0 < row["value"] < 1000
+    printed = capsys.readouterr().out
+    assert printed.startswith("machine: ") and "| `linear_F4_us_per_task` | " in printed
+
+
+def test_one_experiment_of_the_demo_runs(monkeypatch):
+    monkeypatch.setattr(bench_engine, "INDIVIDUALS", 3000)
+    assert bench_engine.individuals_per_second(1) > 1000
+
+
+def test_numbers_are_printed_with_three_digits():
+    assert [bench_engine.number_text(x) for x in (1_234_567.0, 297.4, 13.86, 0.3461)] == [
+        "1,230,000", "297", "13.9", "0.346",
+    ]  # fmt: skip
+
+
+def test_every_op_is_timed(monkeypatch, tmp_path):
+    monkeypatch.setattr(measure_kernels, "FEATURES", (4,))
+    path = tmp_path / "rows.json"
+    assert measure_kernels.main(["--quick", "--json", str(path)]) == 0
+    names = {row["name"] for row in json.loads(path.read_text())}
+    assert names == {f"{op.name}_F4_ns" for op in OPS if op.name != "NO_OP"}
+
+
+def test_the_picture_shows_every_experiment(monkeypatch, tmp_path):
+    monkeypatch.setattr(plot_demo, "curve", lambda seed: [(1000, 0.2), (50_000, 0.4 + 0.6 * seed)])
+    path = tmp_path / "picture.svg"
+    assert plot_demo.main(["--seeds", "2", "--output", str(path)]) == 0
+    svg = ElementTree.parse(path).getroot()
+    (dot,) = svg.iter("{http://www.w3.org/2000/svg}circle")
+    assert float(dot.get("cy")) < plot_demo.y_of(1) + 1
+    assert "1 find it, 1 do not" in "".join(svg.itertext())
+
+
+def test_the_shipped_picture_is_an_svg():
+    picture = bench_engine.__file__.replace("scripts/bench_engine.py", "docs/images/demo.svg")
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
