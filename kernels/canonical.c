@@ -235,17 +235,24 @@ static RegisterSet drop_zeros(const ProgramView *program, Kept kept[COMPONENT_CO
         kept[SETUP].size = size - first;
     }
 
-    /* Registers that something else than +0 may be written to, anywhere. */
+    /* Registers that something else than +0 may be written to, anywhere: first by the
+       instructions that are settled at once, then by the few others until nothing changes. */
     RegisterSet changing = LABEL | PREDICTION | FEATURES, before;
+    RegisterSet in[COMPONENT_COUNT * MAX_INSTRUCTIONS], out[COMPONENT_COUNT * MAX_INSTRUCTIONS];
+    int open = 0;
+    for (int c = COMPONENT_COUNT - 1; c >= 0; c--)
+        for (int i = 0; i < kept[c].size; i++) {
+            const int at = kept[c].index[i];
+            in[open] = reads[c][at];
+            out[open] = writes[c][at];
+            const int zero = keeps_zero(&program->code[c][at]) && !(in[open] & changing);
+            changing |= zero ? 0 : out[open];
+            open += zero;
+        }
     do {
         before = changing;
-        for (int c = 0; c < COMPONENT_COUNT; c++)
-            for (int i = 0; i < kept[c].size; i++) {
-                const int at = kept[c].index[i];
-                const int zero = keeps_zero(&program->code[c][at])
-                                 && !(reads[c][at] & changing);
-                changing |= zero ? 0 : writes[c][at];
-            }
+        for (int i = 0; i < open; i++)
+            changing |= in[i] & changing ? out[i] : 0;
     } while (changing != before);
     for (int c = 0; c < COMPONENT_COUNT; c++) {
         size = 0;

@@ -117,12 +117,19 @@ INLINE void vsincos(vdouble x, vdouble *sine, vdouble *cosine)
 }
 
 /* Lanes outside the fast range, one by one. Rare, so kept out of line. */
-static __attribute__((noinline, unused)) vdouble each_lane(double (*function)(double), vdouble x,
-                                                           vlong where, vdouble otherwise)
+static NOINLINE __attribute__((unused)) vdouble each_lane(double (*function)(double), vdouble x,
+                                                          vlong where, vdouble otherwise)
 {
-    for (int i = 0; i < DOUBLES; i++)
-        if (where[i])
-            otherwise[i] = function(x[i]);
+    double last = NAN, result = NAN;
+    for (int i = 0; i < DOUBLES; i++) {
+        if (!where[i])
+            continue;
+        if (!(x[i] == last)) {  /* equal in all lanes if it depends on no data */
+            last = x[i];
+            result = function(last);
+        }
+        otherwise[i] = result;
+    }
     return otherwise;
 }
 

@@ -15,8 +15,13 @@ INDIVIDUALS: Final = load_config("demo").stop.individuals
 MEGABYTE: Final = 1 << 20
 
 
+def experiment_seed(run: int, number: int) -> int:
+    """Seed of experiment ``number``, from 1, of the demo with seed ``run``."""
+    return stream_key(run, "experiment", number)
+
+
 def demo_evolution(seed: int) -> ProgramEvolution:
-    """The evolution of an experiment of the demo, with the demo's settings, on fresh tasks."""
+    """The evolution of an experiment of the demo, with the demo's settings, on tasks of its own."""
     config = load_config("demo")
     tasks = config.tasks.search.make(stream_key(seed, "search"))
     return ProgramEvolution(

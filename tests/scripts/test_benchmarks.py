@@ -94,14 +94,20 @@ def test_every_op_is_timed(monkeypatch, tmp_path):
     assert names == {f"{op.name}_F4_ns" for op in OPS if op.name != "NO_OP"}
 
 
-def test_the_picture_shows_every_experiment(monkeypatch, tmp_path):
-    monkeypatch.setattr(plot_demo, "curve", lambda seed: [(1000, 0.2), (50_000, 0.4 + 0.6 * seed)])
+def test_the_picture_shows_every_experiment_of_every_run(monkeypatch, tmp_path):
+    courses = iter([(0.4, False), (0.8, True), (0.9, True)])
+
+    def curve(seed):
+        fitness, is_solved = next(courses)
+        return plot_demo.Curve([(1000, 0.2), (50_000, fitness)], is_solved)
+
+    monkeypatch.setattr(plot_demo, "curve", curve)
     path = tmp_path / "picture.svg"
-    assert plot_demo.main(["--seeds", "2", "--output", str(path)]) == 0
+    assert plot_demo.main(["--runs", "2", "--output", str(path)]) == 0
     svg = ElementTree.parse(path).getroot()
-    (dot,) = svg.iter("{http://www.w3.org/2000/svg}circle")
-    assert float(dot.get("cy")) < plot_demo.y_of(1) + 1
-    assert "1 find it, 1 do not" in "".join(svg.itertext())
+    dots = list(svg.iter("{http://www.w3.org/2000/svg}circle"))
+    assert [float(dot.get("cy")) for dot in dots] == [plot_demo.y_of(0.8), plot_demo.y_of(0.9)]
+    assert "3 experiments of at most" in "".join(svg.itertext())
 
 
 def test_the_shipped_picture_is_an_svg():
