@@ -245,11 +245,26 @@ def test_only_commutative_ops_may_swap_their_inputs(op):
 
 def canonical_in_context(item):
     """Canonical form of a program that names register 2 of the input kind before 3."""
-    kind, output = item.op.inputs[0], item.op.output
-    first = Instruction(f"{KIND_NAMES[kind]}_ABS_OP", in1=2, out=4)
-    reads = [Instruction(READERS[kind], in1=4, out=4), Instruction(READERS[output], in1=1, out=1)]
-    total = Instruction("SCALAR_DIFF_OP", in1=4, in2=1, out=1)
-    return canonical_program(Program(setup=[], predict=[first, item, *reads, total], learn=[]))
+    constant = f"{KIND_NAMES[item.op.inputs[0]]}_CONST_SET_OP"
+    value = {"act": 0.5} if constant.startswith("S") else {"f0": 0.5}
+    named = [Instruction(constant, out=number, **value) for number in (2, 3)]
+    read = Instruction(READERS[item.op.output], in1=1, out=1)
+    return canonical_program(Program(setup=named, predict=[item, read], learn=[]))
+
+
+@pytest.mark.parametrize("op", [op for op in OPS if op.inputs], ids=lambda op: op.name)
+def test_zeros_of_an_op_stay_zeros_unless_it_says_so(op):
+    for features in (1, 3, 4, 8, 16):
+        memory = Memory(MEMORY, features)
+        zeros = [memory.scalars.copy(), memory.vectors.copy(), memory.matrices.copy()]
+        reference.run_instruction(example(op), memory)
+        for lanes in (1, 8, 16):
+            found = run_instruction(example(op), *zeros, lanes=lanes)
+            still_zero = all(x.tobytes() == y.tobytes() for x, y in zip(found, zeros, strict=True))
+            assert still_zero == op.keeps_zero
+        assert (memory[op.output, 1].tobytes() == zeros["svm".index(op.output)][1].tobytes()) == (
+            op.keeps_zero
+        )
 
 
 def memory_changed(memory):

@@ -106,7 +106,7 @@ def test_the_picture_shows_every_experiment_of_every_run(monkeypatch, tmp_path):
     assert plot_demo.main(["--runs", "2", "--output", str(path)]) == 0
     svg = ElementTree.parse(path).getroot()
     dots = list(svg.iter("{http://www.w3.org/2000/svg}circle"))
-    assert [float(dot.get("cy")) for dot in dots] == [plot_demo.y_of(0.8), plot_demo.y_of(0.9)]
+    assert [dot.get("cy") for dot in dots] == [f"{plot_demo.y_of(y):.1f}" for y in (0.8, 0.9)]
     assert "3 experiments of at most" in "".join(svg.itertext())
 
 
