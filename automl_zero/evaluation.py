@@ -24,6 +24,7 @@ from automl_zero.program import (
     Program,
 )
 from automl_zero.tasks import Task, TaskBatch
+from automl_zero.tasks._checks import require_memory
 
 Precision = Literal["float64", "float32"]
 
@@ -42,6 +43,15 @@ STOP_REASONS: Final = (
 
 # A batch of the compiled interpreter holds at most this many tasks.
 MAX_TASKS: Final = 4096
+
+# As the compiled interpreter lays tasks out: from this many features on one by one, else
+# side by side in vectors of this many bytes.
+_ONE_LANE_FEATURES: Final = 64
+_VECTOR_BYTES: Final = 64
+
+# What takes less is not checked against the memory there is: finding out takes as long as
+# evaluating some programs.
+_SMALL_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +106,8 @@ def evaluate(
         Array ``[programs, tasks]`` of fitnesses in [0, 1]; higher is better.
 
     Raises:
-        ValueError: If an argument has the wrong kind, or tasks differ in shape.
+        ValueError: If an argument has the wrong kind, tasks differ in shape, or the examples
+            or the programs' registers do not fit in memory.
 
     >>> from automl_zero.tasks import linear
     >>> program = Program.parse('''
@@ -116,7 +127,9 @@ def evaluate(
     listed = as_programs(programs)
     batch = as_batch(tasks)
     _require_positive("max_abs_error", max_abs_error)
+    _require_positive("max_cost", max_cost)
     compiled = compile_batch(batch, precision)
+    _require_register_memory(listed, batch, precision)
     raw, offsets = stack_programs(listed)
     fitness = np.zeros((len(listed), len(batch)))
     stops = np.zeros((len(listed), len(batch), 3), dtype=np.int32)
@@ -149,9 +162,10 @@ def trace(
     >>> run.stop, run.valid_predictions.shape
     ('none', (100,))
     """
-    (program,) = as_programs(program)
+    program = _one_program(program)
     batch = as_batch(tasks)
     _require_positive("max_abs_error", max_abs_error)
+    _require_register_memory([program], batch, precision)
     count, epochs = len(batch), batch.epochs
     fitness = np.zeros(count)
     stops = np.zeros((count, 3), dtype=np.int32)
@@ -251,7 +265,7 @@ def canonical_program(program: Program, *, flags: int = 0) -> Program:
 
     The same as :func:`automl_zero.liveness.canonical_program`, faster.
     """
-    (program,) = as_programs(program)
+    program = _one_program(program)
     raw, offsets = stack_programs([program])
     code, sizes, _, _ = _engine.canonical_form(raw, offsets[0], flags)
     instructions = np.frombuffer(code, dtype=INSTRUCTION_DTYPE)
@@ -261,7 +275,7 @@ def canonical_program(program: Program, *, flags: int = 0) -> Program:
 def program_cost(program: Program, train_steps: int) -> float:
     """Train-budget cost of a program's live code: setup, plus predict and learn once per
     training example (``train_steps`` = examples × epochs)."""
-    (program,) = as_programs(program)
+    program = _one_program(program)
     raw, offsets = stack_programs([program])
     setup, step = _engine.canonical_form(raw, offsets[0])[2]
     return float(setup + train_steps * step)
@@ -270,13 +284,19 @@ def program_cost(program: Program, train_steps: int) -> float:
 def compile_batch(
     batch: TaskBatch, precision: Precision = "float64", *, lanes: int = 0
 ) -> _engine.CompiledBatch:
-    """The batch in lockstep layout; ``lanes`` forces the block width (tests: no effect)."""
+    """The batch in lockstep layout; ``lanes`` forces the block width (tests: no effect).
+
+    Raises:
+        ValueError: If the precision is unknown, there are too many tasks, or their examples
+            do not fit in memory.
+    """
     if precision not in PRECISIONS:
         raise ValueError(
             f"precision: expected one of {', '.join(PRECISIONS)}, received {precision!r}"
         )
     if len(batch) > MAX_TASKS:
         raise ValueError(f"tasks: expected at most {MAX_TASKS}, received {len(batch)}")
+    _require_memory(f"tasks: examples of {batch!r}", batch_bytes(batch, precision))
     return _engine.CompiledBatch(
         batch.train_x,
         batch.train_y,
@@ -292,7 +312,10 @@ def compile_batch(
 
 def as_programs(programs: Any) -> list[Program]:
     """A list of supervised programs, or an error that names the first other thing."""
-    listed = [programs] if isinstance(programs, Program) else list(programs)
+    try:
+        listed = [programs] if isinstance(programs, Program) else list(programs)
+    except TypeError:
+        raise ValueError(f"programs: expected Programs, received {programs!r}") from None
     for index, program in enumerate(listed):
         if not isinstance(program, Program):
             raise ValueError(
@@ -310,7 +333,11 @@ def as_batch(tasks: TaskBatch | Task | Iterable[Task]) -> TaskBatch:
     """A task batch of what may be one already, one task, or several."""
     if isinstance(tasks, TaskBatch):
         return tasks
-    return TaskBatch([tasks] if isinstance(tasks, Task) else tasks)
+    try:
+        listed = [tasks] if isinstance(tasks, Task) else list(tasks)
+    except TypeError:
+        raise ValueError(f"tasks: expected Tasks, received {tasks!r}") from None
+    return TaskBatch(listed)
 
 
 def stack_programs(programs: Sequence[Program]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
@@ -327,9 +354,65 @@ def stack_programs(programs: Sequence[Program]) -> tuple[NDArray[np.uint8], NDAr
     return instructions.view(np.uint8), offsets
 
 
-def _require_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name}: expected a positive number, received {value}")
+def batch_bytes(batch: TaskBatch, precision: Precision = "float64") -> int:
+    """Bytes of the examples in lockstep layout: about, and hardly ever too few.
+
+    Training examples are laid out once for each epoch, in its order; examples of fewer than
+    64 features a second time, to run side by side.
+    """
+    real = 8 if precision == "float64" else 4
+    tasks, width = len(batch), _VECTOR_BYTES // real
+    one_lane = tasks == 1 or batch.features >= _ONE_LANE_FEATURES
+    lanes = tasks if one_lane else -(-tasks // width) * width
+    padding = 2 * _VECTOR_BYTES * (tasks if one_lane else -(-tasks // width))
+    rows = batch.train_count * batch.epochs + batch.valid_count
+    total = rows * (lanes * (batch.features + 1) * real + padding)
+    if batch.features < _ONE_LANE_FEATURES:
+        # Cut into chunks of up to 128 lanes; the last may be filled up.
+        wide = batch.valid_count + 128 + (batch.train_count + 128 if batch.epochs == 1 else 0)
+        total += tasks * wide * (batch.features + 1) * real
+    return total
+
+
+def register_bytes(memory: MemorySizes, batch: TaskBatch, precision: Precision = "float64") -> int:
+    """Bytes that a program of this memory works in, scratch space included."""
+    real, features = 8 if precision == "float64" else 4, batch.features
+    lanes = 1 if features >= _ONE_LANE_FEATURES or len(batch) == 1 else 16
+    # One more matrix for results that overwrite an operand.
+    square = (memory.matrices + 1) * features * features
+    total = (memory.scalars + memory.vectors * features + square) * lanes * real
+    # With more than one epoch, lanes that fail in validation are set aside as float64.
+    return total if batch.epochs == 1 else total + total * 8 // real
+
+
+def _require_register_memory(
+    programs: Sequence[Program], batch: TaskBatch, precision: Precision
+) -> None:
+    if register_bytes(MemorySizes(), batch, precision) > _SMALL_BYTES:
+        for index, program in enumerate(programs):
+            needed = register_bytes(program.required_memory(), batch, precision)
+            _require_memory(f"programs[{index}]: registers at F = {batch.features}", needed)
+
+
+def _require_memory(name: str, needed: int) -> None:
+    if needed > _SMALL_BYTES:
+        require_memory(name, needed)
+
+
+def _one_program(program: Any) -> Program:
+    listed = as_programs(program)
+    if len(listed) != 1:
+        raise ValueError(f"program: expected one Program, received {len(listed)}")
+    return listed[0]
+
+
+def _require_positive(name: str, value: Any) -> None:
+    try:
+        positive = bool(value > 0)
+    except (TypeError, ValueError):
+        positive = False
+    if not positive:
+        raise ValueError(f"{name}: expected a positive number, received {value!r}")
 
 
 def require_memory_sizes(memory: MemorySizes, programs: Iterable[Program]) -> None:

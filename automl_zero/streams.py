@@ -146,7 +146,5 @@ def _normal_numbers(key: int, count: int) -> NDArray[np.float64]:
     """The first ``count`` normal numbers of a key."""
     side = math.isqrt(max(count - 1, 0)) + 1
     scalars, vectors, matrix = np.empty(0), np.empty((0, side)), np.empty((1, side, side))
-    _engine.run_one_instruction(
-        _STANDARD_NORMAL, side, 1, key & _MASK, 0, scalars, vectors, matrix
-    )
+    _engine.run_one_instruction(_STANDARD_NORMAL, side, 1, key & _MASK, 0, scalars, vectors, matrix)
     return matrix.reshape(-1)[:count]

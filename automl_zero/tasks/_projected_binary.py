@@ -117,7 +117,7 @@ def projected_binary_tasks(
         weights = None
         if project:
             normal = Stream(stream_key(key, "projection")).normal((data.width, width))
-            weights = np.round(np.ldexp(normal, _WEIGHT_PLACES)) * 2.0**-_WEIGHT_PLACES
+            weights = np.round(normal * 2.0**_WEIGHT_PLACES) * 2.0**-_WEIGHT_PLACES
         train_x, valid_x = _standardised(
             data.name,
             _values(data.x, train_rows, weights, grid),
