@@ -45,9 +45,10 @@ STOP_REASONS: Final = (
 MAX_TASKS: Final = 4096
 
 # As the compiled interpreter lays tasks out: from this many features on one by one, else
-# side by side in vectors of this many bytes.
+# side by side in vectors of this many bytes; rows start at multiples of 64 bytes.
 _ONE_LANE_FEATURES: Final = 64
-_VECTOR_BYTES: Final = 64
+_VECTOR_BYTES: Final = {"v3": 32, "v4": 64}.get(_engine.ISA, 16)
+_ALIGNMENT: Final = 64
 
 # What takes less is not checked against the memory there is: finding out takes as long as
 # evaluating some programs.
@@ -364,7 +365,7 @@ def batch_bytes(batch: TaskBatch, precision: Precision = "float64") -> int:
     tasks, width = len(batch), _VECTOR_BYTES // real
     one_lane = tasks == 1 or batch.features >= _ONE_LANE_FEATURES
     lanes = tasks if one_lane else -(-tasks // width) * width
-    padding = 2 * _VECTOR_BYTES * (tasks if one_lane else -(-tasks // width))
+    padding = 2 * _ALIGNMENT * (tasks if one_lane else -(-tasks // 16))
     rows = batch.train_count * batch.epochs + batch.valid_count
     total = rows * (lanes * (batch.features + 1) * real + padding)
     if batch.features < _ONE_LANE_FEATURES:

@@ -201,11 +201,11 @@ def process_rows(quick: bool) -> list[Row]:
 
 
 def number_text(value: float) -> str:
-    """Three digits: ``1,070,000``, ``13.9``, ``0.346``."""
+    """Three digits: ``1,070,000``, ``13.9``, ``0.300``."""
     if value >= 100:
         digits = len(str(int(value)))
         return f"{round(value, 3 - digits):,.0f}"
-    return f"{value:.3g}"
+    return f"{value:#.3g}"
 
 
 def cells(rows: list[Row]) -> list[tuple[str, str, str, str, str]]:

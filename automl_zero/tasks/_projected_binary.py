@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -52,6 +53,7 @@ def projected_binary_tasks(
     *,
     epochs: int = 1,
     projection: bool = True,
+    swapped_twins: bool = False,
     valid_from: Literal["train", "test"] = "train",
 ) -> list[Task]:
     """``count`` tasks of telling two classes apart, objective accuracy.
@@ -77,6 +79,10 @@ def projected_binary_tasks(
             does not matter.
         epochs: Passes over the training examples.
         projection: False keeps the raw features; ``features`` is then None or their count.
+        swapped_twins: Every second task is the one before with its labels swapped: the same
+            examples, projection and random draws. A program that does not learn from
+            labels scores 0.5 on the two together whatever it predicts, so evolution
+            can't gain by fitting random weights to the search tasks.
         valid_from: ``"train"`` takes all examples from those not marked as test
             examples; ``"test"`` trains on the same but validates on test examples only.
 
@@ -109,7 +115,10 @@ def projected_binary_tasks(
     )
     project = projection and features is not None
     grid = _grid(data.x) if project else 0.0
-    chosen = _take_in_turn(candidates, count, None if _is_listed(pairs) else seed)
+    if not isinstance(swapped_twins, bool):
+        raise ValueError(f"swapped_twins: expected true or false, received {swapped_twins!r}")
+    distinct = (count + 1) // 2 if swapped_twins else count
+    chosen = _take_in_turn(candidates, distinct, None if _is_listed(pairs) else seed)
     names, tasks = data.class_names, []
     for index, (positive, negative) in enumerate(chosen):
         key = stream_key(seed, "task", index)
@@ -135,7 +144,18 @@ def projected_binary_tasks(
                 name=f"{Path(data.name).name} {names[positive]}/{names[negative]}",
             )
         )
+        if swapped_twins and len(tasks) < count:
+            tasks.append(_with_labels_swapped(tasks[-1], names[negative], names[positive]))
     return tasks
+
+
+def _with_labels_swapped(task: Task, positive: str, negative: str) -> Task:
+    return replace(
+        task,
+        train_y=1.0 - task.train_y,
+        valid_y=1.0 - task.valid_y,
+        name=f"{task.name.rpartition(' ')[0]} {positive}/{negative}",
+    )
 
 
 def _feature_count(data: DataSet, features: int | None, projection: bool) -> int:

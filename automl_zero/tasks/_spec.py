@@ -36,6 +36,7 @@ _PROJECTED_ONLY: Final = (
     "pairs",
     "held_out_pairs",
     "projection",
+    "swapped_twins",
     "valid_from",
     "test_fraction",
 )
@@ -69,6 +70,8 @@ class TaskSpec:
         pairs: ``"search"``, ``"held_out"`` or pairs of labels.
         held_out_pairs: Pairs of labels that ``"search"`` leaves out.
         projection: False keeps the raw features, standardised.
+        swapped_twins: Every second task is the one before with its labels swapped, so that
+            only programs that learn from labels can score above 0.5.
         valid_from: ``"test"`` validates on the test examples of the data.
         test_fraction: Share of each class set apart as test examples, the same ones for
             every set with the same share. 0 for none. Data that bring test examples of
@@ -102,6 +105,7 @@ class TaskSpec:
     pairs: str | tuple[tuple[str | int, str | int], ...] = "search"
     held_out_pairs: tuple[tuple[str | int, str | int], ...] = HELD_OUT_PAIRS
     projection: bool = True
+    swapped_twins: bool = False
     valid_from: str = "train"
     test_fraction: float = 0.0
 
@@ -195,6 +199,7 @@ class TaskSpec:
             pairs=self.pairs,  # type: ignore[arg-type]
             held_out_pairs=self.held_out_pairs,
             projection=self.projection,
+            swapped_twins=self.swapped_twins,
             valid_from=self.valid_from,  # type: ignore[arg-type]
         )
 
@@ -248,6 +253,10 @@ class TaskSpec:
         _checks.integer("epochs", self.epochs)
         if not isinstance(self.projection, bool):
             raise ValueError(f"projection: expected true or false, received {self.projection!r}")
+        if not isinstance(self.swapped_twins, bool):
+            raise ValueError(
+                f"swapped_twins: expected true or false, received {self.swapped_twins!r}"
+            )
         if self.features is not None:
             _checks.integer("features", self.features, 1, MAX_FEATURES)
         elif self.projection:

@@ -81,8 +81,8 @@ def test_one_experiment_of_the_demo_runs(monkeypatch):
 
 
 def test_numbers_are_printed_with_three_digits():
-    assert [bench_engine.number_text(x) for x in (1_234_567.0, 297.4, 13.86, 0.3461)] == [
-        "1,230,000", "297", "13.9", "0.346",
+    assert [bench_engine.number_text(x) for x in (1_234_567.0, 297.4, 13.86, 0.3)] == [
+        "1,230,000", "297", "13.9", "0.300",
     ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_zero.streams import Stream, stream_key
+from automl_zero import Program, evaluate
 from automl_zero.tasks import HELD_OUT_PAIRS, DataSet, load_digits_data, projected_binary_tasks
 
 DIGITS = load_digits_data()
@@ -318,3 +319,23 @@ def test_extreme_values_are_refused_or_harmless(features, size):
     else:
         (task,) = projected_binary_tasks(data, 1, features, 10, 10)
         assert np.isfinite(task.train_x).all()
+
+
+def test_swapped_twins_differ_from_the_task_before_in_labels_only():
+    tasks = projected_binary_tasks("digits", count=6, swapped_twins=True, seed=4)
+    singles = projected_binary_tasks("digits", count=3, seed=4)
+    for single, task, twin in zip(singles, tasks[::2], tasks[1::2], strict=True):
+        assert single == task
+        assert np.array_equal(task.train_x, twin.train_x)
+        assert np.array_equal(task.train_y, 1 - twin.train_y)
+        assert np.array_equal(task.valid_y, 1 - twin.valid_y)
+        assert task.seed == twin.seed
+
+
+def test_a_program_that_ignores_labels_scores_one_half_on_a_task_and_its_twin():
+    program = Program.parse(
+        "def Setup():\n  v1 = gaussian(0, 1, n_features)\n"
+        "def Predict():\n  s1 = dot(v0, v1)\ndef Learn():\n"
+    )
+    fitness = evaluate(program, projected_binary_tasks("digits", count=8, swapped_twins=True))
+    assert np.allclose(fitness[0, ::2] + fitness[0, 1::2], 1.0)
