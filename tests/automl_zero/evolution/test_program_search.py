@@ -115,7 +115,10 @@ def test_each_experiment_has_fresh_tasks_and_a_fresh_population(
     result = ProgramSearch(config("experiments.maximum=3")).run()
     assert result.experiments == 3
     assert result.statistics.individuals == 9000
-    assert len(made) == len(set(made)) == 7  # final, then search and selection of each
+    # The final tasks, search tasks of each experiment, and selection tasks of those whose
+    # best program was not far below the best candidate.
+    assert len(made) == len(set(made))
+    assert 5 <= len(made) <= 7
 
 
 def test_the_latest_of_equally_good_candidates_is_kept() -> None:
