@@ -255,7 +255,7 @@ def _without_zeros(setup: tuple[Instruction, ...]) -> list[Instruction]:
             continue
         kept.append(instruction)
         if zero:
-            nonzero.discard(output)  # type: ignore[arg-type]
+            nonzero.discard(output)
         elif output is not None:
             nonzero.add(output)
     return kept

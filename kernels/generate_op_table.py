@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-FLAGS = {"OP_COMMUTATIVE": 1, "OP_RANDOM": 2, "OP_KEEPS_OUTPUT": 4, "OP_ACT": 8, "OP_KEEPS_ZERO": 16}
+FLAGS = {
+    "OP_COMMUTATIVE": 1,
+    "OP_RANDOM": 2,
+    "OP_KEEPS_OUTPUT": 4,
+    "OP_ACT": 8,
+    "OP_KEEPS_ZERO": 16,
+}
 MUTATIONS = {"scale_or_flip": 0, "scale": 1, "redraw": 2}
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_zero.streams import Stream, stream_key
 from automl_zero import Program, evaluate
+from automl_zero.streams import Stream, stream_key
 from automl_zero.tasks import HELD_OUT_PAIRS, DataSet, load_digits_data, projected_binary_tasks
 
 DIGITS = load_digits_data()
