@@ -285,7 +285,8 @@ static void bind_constants(Bound *bound, const Instruction *ins, const Leaf *lea
         break;
     case ROLE_LOW:
         bound->first = ins->f[0];
-        bound->second = ins->f[0] > ins->f[1] ? 0.0 : (double)ins->f[1] - (double)ins->f[0];
+        /* low > high is the constant low; adding -0 keeps even a low of -0 */
+        bound->second = ins->f[0] > ins->f[1] ? -0.0 : (double)ins->f[1] - (double)ins->f[0];
         bound->draws = elements * GAMMA;
         break;
     case ROLE_MEAN:

@@ -174,6 +174,7 @@ def mixed_workloads(seed: int, count: int) -> Iterator[tuple[list[Program], list
         (4, 20, 33, 1, "rms_error"),
         (4, 17, 6, 3, "accuracy"),
         (4, 1, 50, 2, "rms_error"),
+        (4, 10, 5, 2, "rms_error"),
         (7, 12, 20, 2, "rms_error"),
         (8, 10, 70, 1, "rms_error"),
         (16, 10, 5, 2, "accuracy"),

@@ -11,7 +11,8 @@ import pytest
 
 from automl_zero.evaluation import _engine, evaluate, trace
 from automl_zero.liveness import live_program
-from automl_zero.tasks import TaskBatch
+from automl_zero.program import Program
+from automl_zero.tasks import Task, TaskBatch
 from tests.engine import Results, compiled
 from tests.workloads import digest, mixed_workloads, random_programs, random_tasks
 
@@ -104,6 +105,25 @@ def test_a_trace_is_the_same_in_any_company():
                 np.testing.assert_array_equal(
                     getattr(alone, name), getattr(runs[t], name), err_msg=f"{name}\n{program}"
                 )
+
+
+@pytest.mark.parametrize("name", ["SIN", "TAN", "ARCSIN", "ARCTAN"])
+def test_zeros_of_both_signs_in_neighbouring_lanes_stay_apart(name):
+    program = Program.parse(
+        f"""
+def Setup():
+def Predict():
+  s2 = mean(v0)
+  s2 = {name.lower()}(s2)
+  s2 = 1 / s2
+  s1 = heaviside(s2, 1.0)
+def Learn():
+"""
+    )
+    values = [0.0, -0.0, -0.0, 0.0, 1.0] * 4
+    tasks = [Task([[x]], [1.0], [[x]], [1.0]) for x in values]
+    fitness = evaluate(program, tasks)[0]
+    assert [x == 1.0 for x in fitness] == [not np.signbit(x) for x in values]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

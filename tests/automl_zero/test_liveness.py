@@ -19,8 +19,8 @@ from automl_zero.liveness import (
     random_ordinals,
 )
 from automl_zero.ops import OPS
-from automl_zero.program import Instruction, Program
-from automl_zero.reference import evaluate
+from automl_zero.program import Instruction, MemorySizes, Program
+from automl_zero.reference import Memory, evaluate, run_instruction
 from tests.strategies import programs, tasks
 
 NOT_COMMUTATIVE = tuple(op for op in OPS if not op.commutative)
@@ -169,11 +169,40 @@ def test_registers_are_numbered_by_first_appearance():
     )
 
 
+def test_writes_of_zeros_over_zeros_are_dropped():
+    found = canonical_program(program("s3 = s2 * s2; v1 = s3 * v0", "s1 = s3 + s0", "s3 = s4 - s5"))
+    assert found == program("", "s1 = s0 + s2", "")
+
+
+def test_zeros_over_something_else_are_kept():
+    kept = program("", "s1 = s0 * s2", "s2 = s0 + s1; s1 = s2 * s0; s2 = s3 - s3")
+    assert canonical_program(kept)["learn"] == ()  # s2 is +0 whenever predict runs
+    kept = program("s2 = 0.5; s3 = s2 + s0; s2 = s4 * s4", "s1 = s2 + s3", "s2 = s0 + s1")
+    assert len(canonical_program(kept)["setup"]) == 3
+
+
+def test_registers_that_are_always_zero_are_one_register():
+    one = canonical_program(program("", "s1 = s7 / s0"))
+    assert one == canonical_program(program("", "s1 = s9 / s0")) == program("", "s1 = s2 / s0")
+
+
+def test_what_ops_give_for_zeros_is_what_the_table_says():
+    for op in OPS:
+        if not op.inputs:
+            continue
+        memory = Memory(MemorySizes(2, 2, 2), 3)
+        memory[op.output, 1] = 7.0
+        run_instruction(Instruction(op, out=1), memory)
+        result = np.asarray(memory[op.output, 1])
+        assert op.keeps_zero == bool(np.all((result == 0) & ~np.signbit(result))), op.name
+
+
 def test_inputs_of_commutative_ops_are_sorted_by_their_new_names():
     for text in ("s1 = s9 + s0", "s1 = s0 + s9"):
         assert canonical_program(program("s9 = 0.5", text)) == program("s2 = 0.5", "s1 = s0 + s2")
     # Neither register has a name yet: the lower old number comes first.
-    assert canonical_program(program("", "s1 = s9 * s8")) == program("", "s1 = s2 * s3")
+    found = canonical_program(program("", "s1 = s9 * s8", "s8 = s0 + s1; s9 = s0 * s0"))
+    assert found == program("", "s1 = s2 * s3", "s2 = s0 + s1; s3 = s0 * s0")
     # The old order does not matter once both have names.
     assert canonical_program(program("s9 = 1; s8 = 2", "s1 = s8 * s9")) == program(
         "s2 = 1.0; s3 = 2.0", "s1 = s2 * s3"
