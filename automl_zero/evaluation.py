@@ -285,15 +285,26 @@ def program_cost(program: Program, train_steps: int) -> float:
 def compile_batch(
     batch: TaskBatch, precision: Precision = "float64", *, lanes: int = 0
 ) -> _engine.CompiledBatch:
-    """The batch in lockstep layout; ``lanes`` forces the block width (tests: no effect).
+    """The batch in lockstep layout.
+
+    Args:
+        batch: The tasks.
+        precision: Of the interpreter.
+        lanes: Width of a block of tasks, for tests: no result depends on it. 0 chooses; 1,
+            16, and in float64 8 force it.
 
     Raises:
-        ValueError: If the precision is unknown, there are too many tasks, or their examples
-            do not fit in memory.
+        ValueError: If precision or lanes are unknown, there are too many tasks, or their
+            examples do not fit in memory.
     """
     if precision not in PRECISIONS:
         raise ValueError(
             f"precision: expected one of {', '.join(PRECISIONS)}, received {precision!r}"
+        )
+    widths = (0, 1, 8, 16) if precision == "float64" else (0, 1, 16)
+    if lanes not in widths:
+        raise ValueError(
+            f"lanes: expected one of {', '.join(map(str, widths))}, received {lanes}"
         )
     if len(batch) > MAX_TASKS:
         raise ValueError(f"tasks: expected at most {MAX_TASKS}, received {len(batch)}")

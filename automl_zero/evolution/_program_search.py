@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -84,8 +84,8 @@ class SearchResult:
     fitness: float
     select_fitness: float
     final_fitness: float
-    final_task_fitness: tuple[float, ...]
-    final_tasks: tuple[Task, ...]
+    final_task_fitness: tuple[float, ...] = field(repr=False)
+    final_tasks: tuple[Task, ...] = field(repr=False)
     experiments: int
     seconds: float
     statistics: Statistics

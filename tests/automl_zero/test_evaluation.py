@@ -169,7 +169,7 @@ def test_an_instruction_and_the_next_that_uses_its_result_agree(kind, features):
     spread = {"SCALAR": (), "VECTOR": (2, 3), "MATRIX": (2, 3)}[kind]
     listed = []
     for pair in pairs:
-        for _ in range(3):
+        for _ in range(2):
             values = rng.choice([0.0, -0.0, math.nan, math.inf, 0.5, -2.0], 2)
             setup = [
                 Instruction("SCALAR_CONST_SET_OP", out=2 + i, act=value)

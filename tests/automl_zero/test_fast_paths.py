@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl_zero.evaluation import _engine, evaluate, trace
+from automl_zero.evaluation import STOP_REASONS, _engine, evaluate, trace
 from automl_zero.liveness import live_program
 from automl_zero.program import Program
 from automl_zero.tasks import Task, TaskBatch
@@ -105,6 +105,18 @@ def test_a_trace_is_the_same_in_any_company():
                 np.testing.assert_array_equal(
                     getattr(alone, name), getattr(runs[t], name), err_msg=f"{name}\n{program}"
                 )
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_trace_ends_as_searches_see_it(precision):
+    for programs, tasks, limit in WORKLOADS[2]:
+        options = {"precision": precision, "max_abs_error": limit}
+        results = compiled(programs, tasks, **options)
+        for p in range(0, len(programs), 3):
+            runs = trace(programs[p], tasks, **options)
+            assert [run.fitness for run in runs] == results.fitness[p].tolist()
+            stops = [(STOP_REASONS.index(r.stop), r.stop_epoch, r.stop_step) for r in runs]
+            assert stops == [tuple(stop) for stop in results.stops[p].tolist()]
 
 
 @pytest.mark.parametrize("name", ["SIN", "TAN", "ARCSIN", "ARCTAN"])
