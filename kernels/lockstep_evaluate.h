@@ -88,7 +88,7 @@ static int evaluate(Workspace *workspace, const TaskBatch *batch,
                 aside_size += register_elements(bit, features, 1);
     if (workspace_reserve(&workspace->arena, &workspace->arena_bytes, need)
         || workspace_reserve((char **)&workspace->buffer, &workspace->buffer_bytes,
-                             state_bytes + aside_size * WIDEST_BLOCK * sizeof(double)))
+                             state_bytes + aside_size * (size_t)lanes * sizeof(double)))
         return -1;
 
     Evaluation evaluation = {.batch = batch, .program = program, .options = options,
