@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from automl_zero.kernels import _engine
 
 from automl_zero.config import ComponentConfig, MutationConfig, MutationWeights, load_config
 from automl_zero.evaluation import evaluate, program_cost
@@ -129,6 +130,35 @@ def test_the_canonical_cache_changes_no_bit(
     assert (clears > 5) == (fec_bytes == 4096)
     assert cached.statistics.canonical_hits > other.statistics.canonical_hits
     assert cached.statistics.evaluations <= other.statistics.evaluations
+
+
+@pytest.mark.parametrize("fec", [False, True], ids=["no_fec", "fec"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"canonical_flags": _engine.KEEP_DEAD},
+        {"canonical_flags": _engine.KEEP_NAMES},
+        {"run_flags": _engine.NO_WIDE | _engine.NO_FUSION},
+    ],
+    ids=["dead_code_runs", "names_kept", "no_wide_no_fusion"],
+)
+def test_the_interpreters_switches_change_no_bit(
+    flags: dict[str, int], fec: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = evolution(ALL_OPS, TASKS, fec=fec)
+    make = _engine.CompiledEvolution
+
+    def switched(space: Any, batch: Any, options: dict[str, Any], *rest: Any) -> Any:
+        return make(space, batch, {**options, **flags}, *rest)
+
+    monkeypatch.setattr(_engine, "CompiledEvolution", switched)
+    other = evolution(ALL_OPS, TASKS, fec=fec)
+    for _ in range(3):
+        plain.run(2000)
+        other.run(2000)
+        assert same_search(plain, other)
+    if flags != {"run_flags": _engine.NO_WIDE | _engine.NO_FUSION}:
+        assert other.statistics.unchanged == 0
 
 
 def test_the_best_is_recorded_only_after_full_evaluation() -> None:
