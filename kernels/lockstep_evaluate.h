@@ -37,6 +37,14 @@ static NOINLINE void evaluate_block(Evaluation *evaluation, Frame *frame, Frame 
     }
 }
 
+/* Other code may use SSE instructions, which are slow while upper halves are in use. */
+INLINE void clear_upper_halves(void)
+{
+#ifdef __AVX__
+    _mm256_zeroupper();
+#endif
+}
+
 static RegisterSet registers_used(const CanonicalProgram *program)
 {
     RegisterSet used = LABEL | PREDICTION | FEATURES;
@@ -148,6 +156,7 @@ static int evaluate(Workspace *workspace, const TaskBatch *batch,
                 *probe = mix64(*probe ^ hashes[t]) + GAMMA
                          * (uint64_t)(evaluation.stop[t].reason * 4096 + evaluation.stop[t].step);
     }
+    clear_upper_halves();
     return 0;
 }
 
@@ -193,6 +202,7 @@ static int run_instruction(Workspace *workspace, const Instruction *ins, int fea
         if (!pass)
             run(&frame.component[SETUP]);
     }
+    clear_upper_halves();
     return 0;
 }
 
