@@ -6,20 +6,22 @@
 #include <sys/mman.h>
 #endif
 
-/* Zeroed memory, in huge pages where there are any: look-ups are random, and small pages
-   cost 9 % of the loop's time in page faults and more in address translation. */
-static void *cache_memory(size_t bytes)
+/* Zeroed memory, aligned to huge pages and in huge pages where there are any: look-ups are
+   random, and small pages cost 9 % of the loop's time in page faults and more in address
+   translation. *memory is what to free. */
+static void *cache_memory(size_t bytes, void **memory)
 {
-    const size_t huge = (size_t)2 << 20;
-    size_t alignment = bytes < huge ? CANONICAL_SET_BYTES : huge;
-    void *memory = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    const uintptr_t huge = (uintptr_t)2 << 20;
+    const uintptr_t alignment = bytes < huge ? CANONICAL_SET_BYTES : huge;
+    *memory = calloc(bytes + alignment, 1);  /* fresh pages are zero already: no second pass */
+    if (!*memory)
+        return NULL;
+    void *aligned = (void *)(((uintptr_t)*memory + alignment - 1) / alignment * alignment);
 #ifdef MADV_HUGEPAGE
-    if (memory && bytes >= huge)
-        madvise(memory, bytes, MADV_HUGEPAGE);
+    if (bytes >= huge)
+        madvise(aligned, bytes, MADV_HUGEPAGE);
 #endif
-    if (memory)
-        memset(memory, 0, bytes);
-    return memory;
+    return aligned;
 }
 
 static uint64_t largest_power_of_two(uint64_t most)
@@ -36,13 +38,13 @@ int canonical_cache_init(CanonicalCache *cache, size_t bytes)
     if (bytes < CANONICAL_SET_BYTES)
         return 0;
     cache->set_count = largest_power_of_two(bytes / CANONICAL_SET_BYTES);
-    cache->sets = cache_memory(cache->set_count * CANONICAL_SET_BYTES);
+    cache->sets = cache_memory(cache->set_count * CANONICAL_SET_BYTES, &cache->memory);
     return cache->sets ? 0 : -1;
 }
 
 void canonical_cache_free(CanonicalCache *cache)
 {
-    free(cache->sets);
+    free(cache->memory);
     memset(cache, 0, sizeof *cache);
 }
 
@@ -95,13 +97,14 @@ int equivalence_cache_init(EquivalenceCache *cache, size_t bytes)
     if (bytes < sizeof(EquivalenceEntry) * 16)
         return 0;
     cache->capacity = largest_power_of_two(bytes / sizeof(EquivalenceEntry));
-    cache->entries = cache_memory(cache->capacity * sizeof *cache->entries);
+    cache->entries =
+        cache_memory(cache->capacity * sizeof *cache->entries, &cache->memory);
     return cache->entries ? 0 : -1;
 }
 
 void equivalence_cache_free(EquivalenceCache *cache)
 {
-    free(cache->entries);
+    free(cache->memory);
     memset(cache, 0, sizeof *cache);
 }
 

@@ -17,6 +17,7 @@ enum { CANONICAL_WAYS = 5, CANONICAL_SET_BYTES = 128 };
 
 typedef struct {
     char *sets;
+    void *memory;        /* what to free */
     uint64_t set_count;  /* a power of two; 0: switched off */
 } CanonicalCache;
 
@@ -40,6 +41,7 @@ typedef struct {
 
 typedef struct {
     EquivalenceEntry *entries;
+    void *memory;  /* what to free */
     uint64_t capacity, count;
 } EquivalenceCache;
 
