@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 
+if TYPE_CHECKING:
+    from automl_zero.evolution import Progress
+
 PLAIN_SECONDS = 5.0
 """A plain line at most this often: a log should stay readable."""
-
-
-class Progress(Protocol):
-    """What a search reports while it runs."""
-
-    experiment: int
-    individuals: int
-    individuals_per_second: float
-    best_fitness: float
-    mean_fitness: float
-    canonical_hit_rate: float
-    fec_hit_rate: float
-    evaluations: int
-    seconds: float
 
 
 class ProgressDisplay:

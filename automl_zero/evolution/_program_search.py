@@ -37,7 +37,7 @@ _POLL_SECONDS: Final = 0.05  # between looks at the clock and at should_stop
 _PROGRESS_SECONDS: Final = 0.1
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Where a running search stands; counts and rates over all experiments so far.
 
