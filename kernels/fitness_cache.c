@@ -69,26 +69,35 @@ void canonical_cache_prefetch(const CanonicalCache *cache, const uint64_t key[2]
     __builtin_prefetch(set + CANONICAL_SET_BYTES / 2);
 }
 
-int canonical_cache_get(const CanonicalCache *cache, const uint64_t key[2], double *fitness)
+static CanonicalEntry *canonical_cache_find(const CanonicalCache *cache, const uint64_t key[2])
 {
     if (!cache->set_count)
-        return 0;
-    const CanonicalEntry *entry = set_of(cache, key);
+        return NULL;
+    CanonicalEntry *entry = set_of(cache, key);
     for (int way = 0; way < CANONICAL_WAYS; way++, entry++)
-        if (entry->key[0] == key[0] && entry->key[1] == key[1]) {
-            *fitness = entry->fitness;
-            return 1;
-        }
-    return 0;
+        if (entry->key[0] == key[0] && entry->key[1] == key[1])
+            return entry;
+    return NULL;
 }
 
-void canonical_cache_put(CanonicalCache *cache, const uint64_t key[2], double fitness)
+int canonical_cache_get(const CanonicalCache *cache, const uint64_t key[2], Score *score)
+{
+    const CanonicalEntry *entry = canonical_cache_find(cache, key);
+    if (entry)
+        *score = entry->score;
+    return entry != NULL;
+}
+
+void canonical_cache_put(CanonicalCache *cache, const uint64_t key[2], Score score)
 {
     if (!cache->set_count)
         return;
-    CanonicalEntry *set = set_of(cache, key);
-    memmove(set + 1, set, (CANONICAL_WAYS - 1) * sizeof *set);
-    set[0] = (CanonicalEntry){{key[0], key[1]}, fitness};
+    CanonicalEntry *entry = canonical_cache_find(cache, key);
+    if (!entry) {
+        entry = set_of(cache, key);
+        memmove(entry + 1, entry, (CANONICAL_WAYS - 1) * sizeof *entry);
+    }
+    *entry = (CanonicalEntry){{key[0], key[1]}, score};
 }
 
 int equivalence_cache_init(EquivalenceCache *cache, size_t bytes)
@@ -123,18 +132,18 @@ static EquivalenceEntry *find(const EquivalenceCache *cache, uint64_t key)
     return &cache->entries[at];
 }
 
-int equivalence_cache_get(const EquivalenceCache *cache, uint64_t key, double *fitness)
+int equivalence_cache_get(const EquivalenceCache *cache, uint64_t key, Score *score)
 {
     const EquivalenceEntry *entry = find(cache, key | 1);
-    *fitness = entry->fitness;
+    *score = entry->score;
     return entry->key != 0;
 }
 
-void equivalence_cache_put(EquivalenceCache *cache, uint64_t key, double fitness)
+void equivalence_cache_put(EquivalenceCache *cache, uint64_t key, Score score)
 {
     EquivalenceEntry *entry = find(cache, key | 1);
     cache->count += entry->key == 0;
-    *entry = (EquivalenceEntry){key | 1, fitness};
+    *entry = (EquivalenceEntry){key | 1, score};
 }
 
 int equivalence_cache_full(const EquivalenceCache *cache)

@@ -12,7 +12,16 @@ from typing import Annotated, Final
 
 import typer
 
-from automl_zero.cli import _configs, _demo, _evaluate, _evolve, _ops
+from automl_zero.cli import (
+    _configs,
+    _demo,
+    _evaluate,
+    _evolve,
+    _ops,
+    _resume,
+    _runs,
+    _show,
+)
 from automl_zero.cli._output import RunFailure
 
 USAGE_ERROR: Final = 2
@@ -30,6 +39,9 @@ app = typer.Typer(
 )
 app.command("demo")(_demo.demo)
 app.command("evolve")(_evolve.evolve)
+app.command("resume")(_resume.resume)
+app.command("runs")(_runs.runs)
+app.command("show")(_show.show)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("ops")(_ops.ops)
 app.command("configs")(_configs.configs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ HIDDEN_UNITS = 16
 """Hidden units of the small MLP: one per feature in the digits experiment."""
 
 
-def baseline_accuracies(tasks: list[Task]) -> dict[str, list[float]] | None:
+def baseline_accuracies(tasks: Sequence[Task]) -> dict[str, list[float]] | None:
     """Validation accuracy on each task of models trained on its training examples.
 
     They see the same projected features as the programs. Settings are scikit-learn's own,

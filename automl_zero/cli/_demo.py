@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
 import typer
@@ -13,8 +13,11 @@ from automl_zero.cli._comparison import baseline_accuracies
 from automl_zero.cli._output import err, out, print_plain
 from automl_zero.cli._progress import seconds_text
 from automl_zero.cli._results import print_fitness, print_programs
-from automl_zero.cli._search import SearchRun, run_search
+from automl_zero.cli._search import run_search
 from automl_zero.config import ExperimentConfig, load_config
+
+if TYPE_CHECKING:
+    from automl_zero.evolution import SearchResult
 
 PARTS: Final = ("all", "linear", "digits")
 
@@ -44,8 +47,7 @@ def demo(
 def _linear(config: ExperimentConfig, quiet: bool) -> bool:
     console = out()
     console.rule("[bold]1. Discover linear regression from random programs", align="left")
-    run = run_search(config, "linear regression", quiet=quiet)
-    result = run.result
+    result = run_search(config, "linear regression", quiet=quiet)
     print_programs(result.program)
     print_fitness(result, config)
     if result.select_fitness > config.experiments.sufficient_fitness:
@@ -53,26 +55,26 @@ def _linear(config: ExperimentConfig, quiet: bool) -> bool:
             f"Discovered in {seconds_text(result.seconds)}: fitness {result.final_fitness:.5f} on "
             f"{len(result.final_task_fitness)} unseen tasks."
         )
-    return run.is_interrupted
+    return result.is_interrupted
 
 
 def _digits(config: ExperimentConfig, quiet: bool) -> bool:
     console = out()
     console.print()
     console.rule("[bold]2. Evolve classifiers of handwritten digits", align="left")
-    run = run_search(config, "digits", quiet=quiet)
-    print_programs(run.result.program)
-    print_fitness(run.result, config)
+    result = run_search(config, "digits", quiet=quiet)
+    print_programs(result.program)
+    print_fitness(result, config)
     if not quiet:
         err().print("training scikit-learn's models on the same tasks")
-    _print_comparison(run, config)
-    return run.is_interrupted
+    _print_comparison(result, config)
+    return result.is_interrupted
 
 
-def _print_comparison(run: SearchRun, config: ExperimentConfig) -> None:
+def _print_comparison(result: SearchResult, config: ExperimentConfig) -> None:
     """Final accuracies of the program and of scikit-learn's models, side by side."""
-    rows = {"evolved program": [float(value) for value in run.result.final_task_fitness]}
-    baselines = baseline_accuracies(run.final_tasks)
+    rows = {"evolved program": [float(value) for value in result.final_task_fitness]}
+    baselines = baseline_accuracies(result.final_tasks)
     rows |= baselines or {}
     spec = config.tasks.final
     table = Table("model", "accuracy", "± s.e.", "lowest", box=None, pad_edge=False)
@@ -83,7 +85,7 @@ def _print_comparison(run: SearchRun, config: ExperimentConfig) -> None:
         table.add_row(name, f"{np.mean(values):.3f}", f"{error:.3f}", f"{min(values):.3f}")
     console = out()
     console.print(
-        f"\n[bold]Held-out digit pairs[/bold] ({len(run.final_tasks)} tasks of {spec.features} "
+        f"\n[bold]Held-out digit pairs[/bold] ({len(result.final_tasks)} tasks of {spec.features} "
         f"features, {spec.train} training and {spec.valid} test images)"
     )
     console.print(table)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from automl_zero.cli._output import err
 from automl_zero.cli._progress import ProgressDisplay
@@ -14,38 +22,129 @@ from automl_zero.config import ExperimentConfig
 
 if TYPE_CHECKING:
     from automl_zero.evolution import SearchResult
-    from automl_zero.tasks import Task
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Worker processes. Default: one per core, but no more than islands; the result "
+        "is the same.",
+    ),
+]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Run on a Ray cluster: its address, 'auto', or 'local'.",
+    ),
+]
+TensorBoardOption = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", metavar="DIR", help="Write TensorBoard scalars into DIR."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 @dataclass(frozen=True)
-class SearchRun:
-    """A finished search.
+class Place:
+    """Where a search runs and what it writes beside its result.
 
     Attributes:
-        result: What it found.
-        final_tasks: The tasks of ``result.final_task_fitness``.
-        is_interrupted: Whether Ctrl-C ended it.
+        workers: Worker processes; None: as many as cores and islands allow.
+        ray: Address of a Ray cluster.
+        run_dir: The run directory.
+        resume: Whether to go on with the run in it.
+        tensorboard: Folder of TensorBoard scalars.
     """
 
-    result: SearchResult
-    final_tasks: list[Task]
-    is_interrupted: bool
+    workers: int | None = None
+    ray: str | None = None
+    run_dir: Path | None = None
+    resume: bool = False
+    tensorboard: Path | None = None
 
 
-def run_search(config: ExperimentConfig, title: str, *, quiet: bool = False) -> SearchRun:
+def run_search(
+    config: ExperimentConfig, title: str, *, quiet: bool = False, place: Place | None = None
+) -> SearchResult:
     """Search with a progress display; Ctrl-C ends it early with the best program so far.
 
     Args:
         config: The experiment.
         title: What the progress display calls it.
         quiet: Show no progress.
+        place: Where it runs.
     """
     from automl_zero.evolution import ProgramSearch
 
+    place = place or Place()
     search = ProgramSearch(config)
-    with StopOnInterrupt() as stop, ProgressDisplay(err(), title, quiet) as display:
-        result = search.run(on_progress=display.update, should_stop=stop.is_asked)
-    return SearchRun(result, list(search.final_tasks), stop.is_asked())
+    with (
+        _warnings_as_lines(),
+        contextlib.ExitStack() as stack,
+        StopOnInterrupt() as stop,
+        ProgressDisplay(err(), title, quiet) as display,
+    ):
+        executor = _executor(place, config.islands.count, stack)
+        callbacks: list[Any] = []
+        if place.tensorboard is not None:
+            from automl_zero.evolution import TensorBoardCallback
+
+            callbacks.append(stack.enter_context(TensorBoardCallback(place.tensorboard)))
+        return search.run(
+            place.run_dir,
+            resume=place.resume,
+            executor=executor,
+            on_progress=display.update,
+            callbacks=callbacks,
+            should_stop=stop.is_asked,
+        )
+
+
+def tell_how_to_resume(run_dir: Path | None) -> None:
+    """After Ctrl-C: the command that goes on with the run."""
+    if run_dir is not None:
+        err().print(
+            f"interrupted; to go on: automl-zero resume {run_dir}", markup=False, soft_wrap=True
+        )
+
+
+def _executor(place: Place, islands: int, stack: contextlib.ExitStack) -> Executor | None:
+    """The executor that was asked for; it ends with the stack. None: this thread."""
+    if place.ray is not None:
+        from automl_zero.evolution.executors import RayExecutor
+
+        address = None if place.ray == "local" else place.ray
+        return stack.enter_context(RayExecutor(address))
+    workers = place.workers if place.workers is not None else min(_cores(), islands)
+    if workers == 1:
+        return None
+    from automl_zero.evolution.executors import ProcessExecutor
+
+    executor = ProcessExecutor(workers)
+    # Epochs that still run are not wanted any more.
+    stack.callback(executor.kill)
+    return executor
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings as plain lines on standard error."""
+
+    def show(message: Warning | str, *rest: Any) -> None:
+        err().print(f"automl-zero: warning: {message}", markup=False, soft_wrap=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 class StopOnInterrupt:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from automl_zero._config_values import choice, integer, number
 from automl_zero.config import COMBINATIONS
 from automl_zero.evaluation import Precision, as_batch, as_programs, compile_batch, stack_programs
+from automl_zero.evolution._lineage import Birth, Improvement
 from automl_zero.evolution._program_space import ProgramSpace, program_from_bytes
+from automl_zero.evolution._program_state import check_state, load_state, save_state
 from automl_zero.evolution._regularized_evolution import MAX_POPULATION
 from automl_zero.evolution._search_space import evolution_stream
-from automl_zero.evolution._statistics import Statistics
+from automl_zero.evolution._statistics import OUTCOMES, Statistics
 from automl_zero.kernels import _engine
-from automl_zero.program import Program
+from automl_zero.program import MAX_INSTRUCTIONS, SUPERVISED_COMPONENTS, Program
 from automl_zero.tasks import Task, TaskBatch
 
 MEGABYTE: Final = 1 << 20
@@ -30,12 +32,17 @@ class BestProgram:
     Attributes:
         program: As found, dead code included.
         fitness: Combined over the tasks; evaluated in full, never an approximation.
-        individual: Its number; the first individual is 0.
+        birth: Where and when it was created.
     """
 
     program: Program
     fitness: float
-    individual: int
+    birth: Birth
+
+    @property
+    def individual(self) -> int:
+        """Its number; the first individual of an island is 0."""
+        return self.birth.number
 
 
 class ProgramEvolution:
@@ -68,6 +75,14 @@ class ProgramEvolution:
         fec_train: Training examples of the probe; 10, as in the original project.
         fec_valid: Validation examples of the probe.
         fec_bytes: Memory of that cache; both caches are emptied when it is full.
+        hurdle_tasks: Run programs on so many tasks first, and on the others only those that
+            take the hurdle; the fitness of the rest is that of the first tasks. An
+            approximation, as ``fec``. 0: no hurdle. Tasks run in lockstep, so that a
+            multiple of 8 (float32: 16) costs least.
+        hurdle_percentile: The hurdle is this percentile of the population's fitness on the
+            first tasks, found anew each time the population was renewed (So, Liang & Le,
+            "The evolved transformer", ICML 2019).
+        island: Number of the island that this is, for the births of its individuals.
 
     Raises:
         ValueError: If an argument is wrong; names it.
@@ -100,6 +115,9 @@ class ProgramEvolution:
         fec_train: int = 10,
         fec_valid: int = 10,
         fec_bytes: int = 16 * MEGABYTE,
+        hurdle_tasks: int = 0,
+        hurdle_percentile: float = 50.0,
+        island: int = 0,
     ) -> None:
         if not isinstance(space, ProgramSpace):
             raise ValueError(f"space: expected a ProgramSpace, received {type(space).__name__}")
@@ -117,16 +135,21 @@ class ProgramEvolution:
             "fec_valid": integer("fec_valid", fec_valid, 1, batch.valid_count) if fec else 0,
             "canonical_bytes": integer("canonical_bytes", canonical_bytes, 0, 2**48),
             "fec_bytes": integer("fec_bytes", fec_bytes, _MIN_FEC_BYTES, 2**48) if fec else 0,
+            "hurdle_percentile": number("hurdle_percentile", hurdle_percentile, 0, 100),
             "canonical_flags": 0,
             "run_flags": 0,
         }
+        first = integer("hurdle_tasks", hurdle_tasks, 0, len(batch) - 1)
+        halves = [list(batch)[:first], list(batch)[first:]] if first else []
         key = evolution_stream(integer("seed", seed, 0, 2**64 - 1)).state
         self._compiled = _engine.CompiledEvolution(
             space.compiled,
             compile_batch(batch, precision),
             options,
             key,
-            [_arrays(space, index, program) for index, program in enumerate(initial)],
+            [_arrays(space, f"initial[{index}]", item) for index, item in enumerate(initial)],
+            integer("island", island, 0, 2**31 - 1),
+            *(compile_batch(TaskBatch(half), precision) for half in halves),
         )
 
     def run(self, count: int) -> None:
@@ -139,16 +162,89 @@ class ProgramEvolution:
         """
         self._compiled.run(integer("count", count, 0, 2**63 - 1))
 
+    def immigrate(self, program: Program, birth: Birth) -> None:
+        """Put a program of another island in the place of the oldest.
+
+        It is evaluated here and counts as immigrant, not as individual.
+
+        Raises:
+            ValueError: If the program cannot live in this space.
+        """
+        code, offsets = _arrays(self.space, "program", program)
+        largest = max(len(body) for _, body in program.items())
+        if largest > self._compiled.capacity:
+            raise ValueError(
+                f"program: expected at most {self._compiled.capacity} instructions in a "
+                f"function, received {largest}"
+            )
+        self._compiled.immigrate(code, offsets, birth._asdict())
+
+    def take_improvements(self) -> list[Improvement[Program]]:
+        """The new best programs that were created here since the last call."""
+        return [_improvement(item) for item in self._compiled.take_improvements()]
+
+    def fittest(self, count: int) -> list[tuple[Program, float, Birth]]:
+        """The fittest programs alive of those evaluated on all tasks; ties by birth.
+
+        Of programs that are equal, the first only.
+        """
+        compiled = self._compiled
+        fitnesses = compiled.fitnesses
+        births = [_birth(compiled.birth(slot)) for slot in range(len(fitnesses))]
+        order = sorted(range(len(fitnesses)), key=lambda slot: (-fitnesses[slot], births[slot]))
+        found: dict[tuple[bytes, tuple[int, ...]], tuple[float, Birth]] = {}
+        for slot in order:
+            if len(found) == count:
+                break
+            if compiled.is_full(slot):
+                found.setdefault(compiled.program(slot), (fitnesses[slot], births[slot]))
+        return [(program_from_bytes(*arrays), *rest) for arrays, rest in found.items()]
+
+    def reset(self, seed: int) -> None:
+        """Start anew under another seed: no individual, empty caches."""
+        self._compiled.reset(evolution_stream(integer("seed", seed, 0, 2**64 - 1)).state)
+
+    def state(self) -> bytes:
+        """Everything but the caches, which an evolution that is restored begins without.
+
+        Arrow data; some 50 kB for 1,000 programs of 20 instructions.
+        """
+        return save_state(self._compiled)
+
+    def restore(self, state: bytes) -> None:
+        """Go on from a state of :meth:`state`, of an evolution made with the same arguments.
+
+        The caches are emptied and improvements not taken are dropped. So two evolutions
+        that are restored from one state go on alike to the last bit, counts included.
+
+        Raises:
+            RuntimeError: If another thread is running this evolution.
+        """
+        load_state(self._compiled, state)
+
+    def check_state(self, state: bytes) -> None:
+        """Make sure that a state that comes from a file can be restored safely.
+
+        Raises:
+            ValueError: If not; names the field.
+        """
+        room = self._compiled.capacity
+        largest = {name: min(room, MAX_INSTRUCTIONS) for name in SUPERVISED_COMPONENTS}
+        check_state(state, self.space.memory, self.population_size, largest)
+
+    @property
+    def island(self) -> int:
+        """Number of the island, for the births of individuals to come."""
+        return int(self._compiled.island)
+
+    @island.setter
+    def island(self, value: int) -> None:
+        self._compiled.island = integer("island", value, 0, 2**31 - 1)
+
     @property
     def individuals(self) -> int:
         """Individuals created so far."""
         return int(self._compiled.statistics["individuals"])
-
-    @property
-    def best_individual(self) -> int:
-        """Number of the best program; -1 before any."""
-        best = self._compiled.best
-        return best[1] if best else -1
 
     @property
     def best_fitness(self) -> float:
@@ -162,8 +258,8 @@ class ProgramEvolution:
         best = self._compiled.best
         if best is None:
             return None
-        fitness, individual, code, sizes = best
-        return BestProgram(program_from_bytes(code, sizes), fitness, individual)
+        fitness, birth, code, sizes = best
+        return BestProgram(program_from_bytes(code, sizes), fitness, _birth(birth))
 
     @property
     def fitnesses(self) -> NDArray[np.float64]:
@@ -174,11 +270,6 @@ class ProgramEvolution:
         """The programs alive, by slot of the ring."""
         count = len(self._compiled.fitnesses)
         return [program_from_bytes(*self._compiled.program(slot)) for slot in range(count)]
-
-    @property
-    def counters(self) -> dict[str, Any]:
-        """The counts of :class:`Statistics` alone, by name: quick to read."""
-        return self._compiled.statistics
 
     @property
     def statistics(self) -> Statistics:
@@ -201,10 +292,31 @@ def _positive(name: str, value: float) -> float:
     return float(value)
 
 
-def _arrays(space: ProgramSpace, index: int, program: Program) -> tuple[Any, Any]:
+def _birth(fields: Mapping[str, int]) -> Birth:
+    return Birth(**fields)
+
+
+def _improvement(item: Mapping[str, Any]) -> Improvement[Program]:
+    born = Improvement(
+        program_from_bytes(*item["program"]),
+        item["fitness"],
+        _birth(item["birth"]),
+        mutation=OUTCOMES[item["mutation"]],
+    )
+    if item["parent"] is None:
+        return replace(born, mutation=None)
+    return replace(
+        born,
+        parent=program_from_bytes(*item["parent_program"]),
+        parent_birth=_birth(item["parent"]),
+        parent_fitness=item["parent_fitness"],
+    )
+
+
+def _arrays(space: ProgramSpace, name: str, program: Program) -> tuple[Any, Any]:
     try:
         space.check(program)
     except ValueError as error:
-        raise ValueError(f"initial[{index}]: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
     raw, offsets = stack_programs(as_programs(program))
     return raw, offsets[0]

@@ -125,17 +125,17 @@ class ProgramSpace:
         raw, offsets = stack_programs([genome])
         return int(_engine.canonical_form(raw, offsets[0])[3])
 
-    def to_data(self, genome: Program) -> dict[str, Any]:
-        """As :meth:`Program.to_data`."""
-        return genome.to_data()
+    def to_data(self, genome: Program) -> str:
+        """The program's text, which is exact."""
+        return str(genome)
 
     def from_data(self, data: Any) -> Program:
-        """The program, checked.
+        """The program of a text, checked.
 
         Raises:
             ValueError: If ``data`` is no supervised program, or one that needs more memory.
         """
-        program = Program.from_data(data)
+        program = Program.parse(data)
         self.check(program)
         return program
 

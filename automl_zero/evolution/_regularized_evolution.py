@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic
 
 import numpy as np
 
 from automl_zero._config_values import integer
+from automl_zero.evolution._lineage import Birth, Improvement
 from automl_zero.evolution._population_statistics import (
     PopulationStatistics,
     fitness_percentiles,
@@ -26,7 +27,7 @@ MAX_POPULATION: Final = 10_000_000
 """Individuals of one population at most; far beyond what pays."""
 
 _FORMAT: Final = "automl-zero evolution state"
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,23 @@ class Individual(Generic[Genome]):
     """A genome with its number, in order of creation.
 
     Attributes:
-        number: 0 for the first individual of a search.
+        number: 0 for the first individual of a search, or of its island.
         genome: What to evaluate.
         fitness: Its fitness. None if that is not known yet.
+        generation: How many ancestors it has.
+        island: Where it was created.
     """
 
     number: int
     genome: Genome
     fitness: float | None = None
+    generation: int = 0
+    island: int = 0
+
+    @property
+    def birth(self) -> Birth:
+        """Island, number and generation."""
+        return Birth(self.island, self.number, self.generation)
 
 
 class RegularizedEvolution(Generic[Genome]):
@@ -66,6 +76,7 @@ class RegularizedEvolution(Generic[Genome]):
             the space draws them.
         cache_size: Fitnesses remembered by key, the oldest forgotten first. For fitnesses
             that depend on the key alone; 0 remembers none.
+        island: Number of the island that this is, for the births of its individuals.
 
     Raises:
         ValueError: If a size is out of range.
@@ -76,7 +87,7 @@ class RegularizedEvolution(Generic[Genome]):
     ...     individual = evolution.ask()
     ...     evolution.tell(individual, individual.genome.count("1"))
     >>> evolution.best
-    Individual(number=11, genome='11111111', fitness=8.0)
+    Individual(number=11, genome='11111111', fitness=8.0, generation=2, island=0)
     """
 
     def __init__(
@@ -88,31 +99,38 @@ class RegularizedEvolution(Generic[Genome]):
         seed: int = 0,
         initial: Sequence[Genome] = (),
         cache_size: int = 0,
+        island: int = 0,
     ) -> None:
         self.space = space
         self.population_size = integer("population_size", population_size, 1, MAX_POPULATION)
         self.tournament_size = integer("tournament_size", tournament_size, 1, 2**31 - 1)
         self.cache_size = integer("cache_size", cache_size, 0)
+        self.island = integer("island", island, 0)
         self._initial = tuple(initial)
         self._stream = evolution_stream(integer("seed", seed, 0, 2**64 - 1))
         self._ring = PopulationRing(self.population_size)
         self._population: list[Individual[Genome]] = []
         self._outstanding: dict[int, Individual[Genome]] = {}
+        self._parents: dict[int, Individual[Genome] | None] = {}  # of the outstanding ones
+        self._improvements: list[Improvement[Genome]] = []
         self._cache: dict[Key, float] = {}
         self._best: Individual[Genome] | None = None
-        self._asked = self._told = self._known = 0
+        self._asked = self._told = self._known = self._immigrants = 0
 
     def ask(self) -> Individual[Genome]:
         """The next individual. If its ``fitness`` is known, evaluation can be left out."""
+        parent = None
         if self._asked < self.population_size or not self._population:
             genome = self._initial_genome()
         else:
-            slot = self._ring.tournament(self._stream, self.tournament_size)
-            genome = self.space.mutate(self._population[slot].genome, self._stream)
+            parent = self._population[self._ring.tournament(self._stream, self.tournament_size)]
+            genome = self.space.mutate(parent.genome, self._stream)
         fitness = self._cache.get(self.space.key(genome)) if self.cache_size else None
         self._known += fitness is not None
-        individual = Individual(self._asked, genome, fitness)
+        generation = 0 if parent is None else parent.generation + 1
+        individual = Individual(self._asked, genome, fitness, generation, self.island)
         self._outstanding[self._asked] = individual
+        self._parents[self._asked] = parent
         self._asked += 1
         return individual
 
@@ -133,14 +151,38 @@ class RegularizedEvolution(Generic[Genome]):
                 f"individual: expected one that was asked for and not told, received {individual!r}"
             )
         value = _finite(fitness)
-        told = Individual(number, self._outstanding.pop(number).genome, value)
-        slot = self._ring.replace(value)
-        self._population[slot : slot + 1] = [told]
+        told = replace(self._outstanding.pop(number), fitness=value)
+        parent = self._parents.pop(number)
+        self._put(told)
         self._told += 1
         if self._best is None or value > _finite(self._best.fitness):
             self._best = told
+            self._improvements.append(_improvement(told, parent))
         if self.cache_size:
             self._remember(self.space.key(told.genome), value)
+
+    def immigrate(self, genome: Genome, fitness: float, birth: Birth) -> None:
+        """Put an individual of another island in the place of the oldest.
+
+        Args:
+            genome: The individual.
+            fitness: Its fitness.
+            birth: Where it was created.
+
+        Raises:
+            ValueError: If the fitness is no finite number.
+        """
+        value = _finite(fitness)
+        immigrant = Individual(birth.number, genome, value, birth.generation, birth.island)
+        self._put(immigrant)
+        self._immigrants += 1
+        if self._best is None or value > _finite(self._best.fitness):
+            self._best = immigrant
+
+    def take_improvements(self) -> list[Improvement[Genome]]:
+        """The new best individuals that were created here since the last call."""
+        taken, self._improvements = self._improvements, []
+        return taken
 
     def run(self, fitness: Callable[[Genome], float], count: int) -> None:
         """Create ``count`` individuals one by one, evaluated here unless known.
@@ -174,12 +216,13 @@ class RegularizedEvolution(Generic[Genome]):
         fitness = self._ring.fitnesses or [math.nan]
         return PopulationStatistics(
             individuals=self._told,
+            immigrants=self._immigrants,
             outstanding=len(self._outstanding),
             known=self._known,
-            unique=len({self.space.key(item.genome) for item in self._population}),
-            best=float(np.max(fitness)),
-            mean=float(np.mean(fitness)),
-            percentiles=fitness_percentiles(fitness),
+            best_fitness=-math.inf if self._best is None else _finite(self._best.fitness),
+            mean_fitness=float(np.mean(fitness)),
+            percentile_fitness=fitness_percentiles(fitness),
+            unique_in_population=len({self.space.key(item.genome) for item in self._population}),
         )
 
     def state(self) -> dict[str, Any]:
@@ -189,10 +232,13 @@ class RegularizedEvolution(Generic[Genome]):
             "version": _VERSION,
             "population_size": self.population_size,
             "stream": self._stream.state,
-            "counts": [self._asked, self._told, self._known],
+            "counts": [self._asked, self._told, self._known, self._immigrants],
             "next_slot": self._ring.next_slot,
             "population": [self._to_data(item) for item in self._population],
-            "outstanding": [self._to_data(item) for item in self._outstanding.values()],
+            "outstanding": [
+                [self._to_data(item), self._parent_data(item)]
+                for item in self._outstanding.values()
+            ],
             "best": None if self._best is None else self._to_data(self._best),
             "cache": [[key, fitness] for key, fitness in self._cache.items()],
         }
@@ -216,17 +262,21 @@ class RegularizedEvolution(Generic[Genome]):
         try:
             stream = integer(field, state[field], 0, 2**64 - 1)
             field = "counts"
-            asked, told, known = (integer("count", count, 0) for count in state[field])
+            asked, told, known, immigrants = (integer("count", count, 0) for count in state[field])
             field = "next_slot"
             next_slot = integer(field, state[field], 0, self.population_size - 1)
             field = "population"
             population = [self._from_data(item, told=True) for item in state[field]]
-            _require_count(min(told, self.population_size), population)
+            _require_count(min(told + immigrants, self.population_size), population)
             field = "outstanding"
-            outstanding = [self._from_data(item, told=False) for item in state[field]]
+            outstanding = [self._from_data(item, told=False) for item, _ in state[field]]
+            parents = [
+                None if parent is None else self._from_data(parent, told=True)
+                for _, parent in state[field]
+            ]
             _require_count(asked - told, outstanding)
             field = "best"
-            best = self._from_data(state[field], told=True) if told else None
+            best = self._from_data(state[field], told=True) if population else None
             field = "cache"
             cache = {key: _finite(fitness) for key, fitness in state[field]}
         except (KeyError, TypeError, ValueError) as error:
@@ -234,8 +284,11 @@ class RegularizedEvolution(Generic[Genome]):
         self._ring.restore([item.fitness for item in population], next_slot)
         self._stream.state = stream
         self._asked, self._told, self._known = asked, told, known
+        self._immigrants = immigrants
         self._population = population
         self._outstanding = {item.number: item for item in outstanding}
+        self._parents = dict(zip(self._outstanding, parents, strict=True))
+        self._improvements = []
         self._best, self._cache = best, cache
 
     def _initial_genome(self) -> Genome:
@@ -243,18 +296,43 @@ class RegularizedEvolution(Generic[Genome]):
             return self._initial[self._asked % len(self._initial)]
         return self.space.draw(self._stream)
 
+    def _put(self, individual: Individual[Genome]) -> None:
+        slot = self._ring.replace(_finite(individual.fitness))
+        self._population[slot : slot + 1] = [individual]
+
     def _remember(self, key: Key, fitness: float) -> None:
         self._cache.setdefault(key, fitness)
         if len(self._cache) > self.cache_size:
             del self._cache[next(iter(self._cache))]
 
     def _to_data(self, individual: Individual[Genome]) -> list[Any]:
-        return [individual.number, self.space.to_data(individual.genome), individual.fitness]
+        genome = self.space.to_data(individual.genome)
+        return [*individual.birth, genome, individual.fitness]
+
+    def _parent_data(self, individual: Individual[Genome]) -> list[Any] | None:
+        parent = self._parents[individual.number]
+        return None if parent is None else self._to_data(parent)
 
     def _from_data(self, data: Sequence[Any], told: bool) -> Individual[Genome]:
-        number, genome, fitness = data
+        *birth, genome, fitness = data
         known = _finite(fitness) if told or fitness is not None else None
-        return Individual(integer("number", number, 0), self.space.from_data(genome), known)
+        island, number, generation = Birth.from_data(birth)
+        return Individual(number, self.space.from_data(genome), known, generation, island)
+
+
+def _improvement(
+    individual: Individual[Genome], parent: Individual[Genome] | None
+) -> Improvement[Genome]:
+    if parent is None:
+        return Improvement(individual.genome, _finite(individual.fitness), individual.birth)
+    return Improvement(
+        individual.genome,
+        _finite(individual.fitness),
+        individual.birth,
+        parent=parent.genome,
+        parent_birth=parent.birth,
+        parent_fitness=parent.fitness,
+    )
 
 
 def _finite(fitness: float | None) -> float:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
 
+from automl_zero._config_values import integer, number
 from automl_zero.config import MUTATION_TYPES
 from automl_zero.evolution._population_statistics import PERCENTILES, fitness_percentiles
 
-_OUTCOMES: Final = (*MUTATION_TYPES, "unmutated")
-_COUNTS: Final = (
+OUTCOMES: Final = (*MUTATION_TYPES, "unmutated")
+COUNTS: Final = (
     "individuals",
+    "immigrants",
     "unchanged",
     "canonical_hits",
     "fec_hits",
     "probe_failures",
     "over_budget",
+    "hurdle_stops",
     "evaluations",
     "verifications",
     "train_steps",
     "cache_clears",
 )
+OUTCOME_COUNTS: Final = ("children", "neutral", "better", "worse")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +65,15 @@ class Statistics:
 
     Attributes:
         individuals: Programs created, the initial population included.
+        immigrants: Programs that came from other islands.
         unchanged: Children whose live code is their parent's, found without analysis.
         canonical_hits: Programs whose canonical form was in the cache.
         fec_hits: Programs with the errors of another one on the probe.
         probe_failures: Programs that failed on every task within the probe.
         over_budget: Programs above the train budget.
+        hurdle_stops: Programs run on the first tasks alone.
         evaluations: Programs run in full.
-        verifications: Of those, apparent best ones that an approximation had found.
+        verifications: Of those, apparent best ones: their fitness had been an approximation.
         train_steps: Training examples run, those of the probe included.
         cache_clears: How often the caches were full and emptied.
         mutations: Outcomes by mutation type, and of ``"unmutated"`` copies.
@@ -80,17 +87,19 @@ class Statistics:
     """
 
     individuals: int = 0
+    immigrants: int = 0
     unchanged: int = 0
     canonical_hits: int = 0
     fec_hits: int = 0
     probe_failures: int = 0
     over_budget: int = 0
+    hurdle_stops: int = 0
     evaluations: int = 0
     verifications: int = 0
     train_steps: int = 0
     cache_clears: int = 0
     mutations: Mapping[str, MutationOutcome] = field(
-        default_factory=lambda: {name: MutationOutcome() for name in _OUTCOMES}
+        default_factory=lambda: {name: MutationOutcome() for name in OUTCOMES}
     )
     best_fitness: float = 0.0
     mean_fitness: float = 0.0
@@ -103,10 +112,10 @@ class Statistics:
     ) -> Statistics:
         """Statistics of the compiled loop's counters and its population."""
         return cls(
-            **{name: counters[name] for name in _COUNTS},
+            **{name: counters[name] for name in COUNTS},
             mutations={
                 name: MutationOutcome(**outcome)
-                for name, outcome in zip(_OUTCOMES, counters["outcome"], strict=True)
+                for name, outcome in zip(OUTCOMES, counters["outcome"], strict=True)
             },
             best_fitness=best,
             mean_fitness=float(np.mean(fitnesses)) if fitnesses else 0.0,
@@ -144,12 +153,59 @@ class Statistics:
             data[name] = getattr(self, name)
         return data
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Statistics:
+        """The statistics of :meth:`to_data`.
+
+        Raises:
+            ValueError: If a field is missing or no number; names it.
+        """
+        try:
+            values: dict[str, Any] = {name: integer(name, data[name], 0) for name in COUNTS}
+            values["unique_in_population"] = integer("unique", data["unique_in_population"], 0)
+            for name in ("best_fitness", "mean_fitness"):
+                values[name] = number(name, data[name], -math.inf)
+            values["percentile_fitness"] = tuple(
+                number("percentile_fitness", data["percentile_fitness"][str(key)], -math.inf)
+                for key in PERCENTILES
+            )
+            values["mutations"] = {
+                name: MutationOutcome(
+                    **{key: integer(key, data["mutations"][name][key], 0) for key in OUTCOME_COUNTS}
+                )
+                for name in OUTCOMES
+            }
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"statistics: expected what to_data gave: {error}") from None
+        return cls(**values)
+
+    @classmethod
+    def merged(cls, islands: Sequence[Statistics]) -> Statistics:
+        """Statistics of islands side by side.
+
+        Counts add up, those of different canonical forms too; the best fitness is that of
+        the best island, mean and percentiles are means over the islands.
+        """
+        if not islands:
+            return cls()
+        total = islands[0]
+        for island in islands[1:]:
+            total += island
+        return replace(
+            total,
+            mean_fitness=float(np.mean([item.mean_fitness for item in islands])),
+            percentile_fitness=tuple(
+                np.mean([item.percentile_fitness for item in islands], axis=0).tolist()
+            ),
+            unique_in_population=sum(item.unique_in_population for item in islands),
+        )
+
     def __add__(self, other: Statistics) -> Statistics:
         if not isinstance(other, Statistics):
             return NotImplemented
         return Statistics(
-            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
-            mutations={name: self.mutations[name] + other.mutations[name] for name in _OUTCOMES},
+            **{name: getattr(self, name) + getattr(other, name) for name in COUNTS},
+            mutations={name: self.mutations[name] + other.mutations[name] for name in OUTCOMES},
             best_fitness=max(self.best_fitness, other.best_fitness),
             mean_fitness=other.mean_fitness,
             percentile_fitness=other.percentile_fitness,

@@ -175,7 +175,7 @@ def test_error_in_a_file_names_file_and_key(minimal: Path) -> None:
         ("cache.fec=1", "cache.fec: expected true or false, received 1"),
         ("cache.fec_train=0", "cache.fec_train: expected an integer in 1.."),
         ("cache={fec=true, fec_valid=101}", "cache.fec_valid: expected at most tasks.search.valid"),
-        ("stop.individuals=0", "stop: expected a limit of individuals, train_steps or seconds"),
+        ("stop.individuals=0", "stop: expected a limit of individuals, train_steps, seconds or"),
         ("stop.fitness=2", "stop.fitness: expected a number in 0..1, received 2"),
         ("experiments.maximum=-1", "experiments.maximum: expected an integer in 0.."),
         ("predict.ops=[]", "setup, predict, learn: expected ops in one of them"),

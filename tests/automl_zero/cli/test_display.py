@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,13 @@ from rich.console import Console
 
 from automl_zero.cli import _output, _progress, _results
 from automl_zero.cli._comparison import baseline_accuracies
-from automl_zero.cli._progress import ProgressDisplay, count_text, progress_text, seconds_text
+from automl_zero.cli._progress import (
+    ProgressDisplay,
+    count_text,
+    islands_text,
+    progress_text,
+    seconds_text,
+)
 from automl_zero.config import load_config
 from automl_zero.program import Program
 from automl_zero.tasks import projected_binary_tasks
@@ -25,11 +33,14 @@ class Progress:
     individuals: int = 1_240_000
     individuals_per_second: float = 1.01e6
     best_fitness: float = 0.87314
-    mean_fitness: float = 0.5
-    canonical_hit_rate: float = 0.451
-    fec_hit_rate: float = 0.38
-    evaluations: int = 170_000
+    islands: Sequence[float | None] = (0.87314,)
+    statistics: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            mean_fitness=0.5, canonical_hit_rate=0.451, fec_hit_rate=0.38, unique_in_population=393
+        )
+    )
     seconds: float = 1.23
+    seconds_left: float | None = 98.77
 
 
 @dataclass
@@ -61,7 +72,7 @@ def result() -> Result:
 def test_progress_line_names_everything_a_watcher_wants() -> None:
     assert progress_text(Progress()) == (
         "experiment 2 · 1.24M individuals · 1.01M/s · best 0.8731 · mean 0.5000 · "
-        "known 45% + FEC 38% · 1.2 s"
+        "known 45% + FEC 38% · 393 different · 1.2 s · 98.8 s left"
     )
 
 
@@ -104,6 +115,26 @@ def test_in_a_terminal_there_is_a_live_line_that_goes_away() -> None:
         display._live.refresh()  # type: ignore[union-attr]
     assert "best 0.8731" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[2K")  # the line is erased at the end
+
+
+def test_several_islands_have_a_line_of_their_own() -> None:
+    assert islands_text(Progress(islands=[0.5, None, 0.25])) == "islands 0.5000 - 0.2500"
+    many = islands_text(Progress(islands=[number / 100 for number in range(40)]))
+    assert many.startswith("best of 40 islands 39: 0.3900 38: 0.3800")
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=200)
+    with ProgressDisplay(console, "a search") as display:
+        display.update(Progress(islands=[0.5, None]))
+        display._live.refresh()  # type: ignore[union-attr]
+    assert "islands 0.5000 -" in stream.getvalue()
+
+
+def test_other_genomes_have_no_hit_rates() -> None:
+    statistics = SimpleNamespace(
+        mean_fitness=float("nan"), individuals=200, known=50, unique_in_population=7
+    )
+    shown = progress_text(Progress(best_fitness=-np.inf, statistics=statistics, seconds_left=None))
+    assert shown.endswith("best - · mean - · known 25% · 7 different · 1.2 s")
 
 
 def test_quiet_shows_nothing() -> None:

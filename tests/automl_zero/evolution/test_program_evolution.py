@@ -107,8 +107,8 @@ def test_the_compiled_loop_is_regularized_evolution(
         assert compiled.best.program == generic.best.genome
         assert compiled.best.fitness == generic.best.fitness
         assert compiled.best.individual == generic.best.number
-    assert compiled.statistics.unique_in_population == generic.statistics.unique
-    assert compiled.statistics.percentile_fitness == generic.statistics.percentiles
+    assert compiled.statistics.unique_in_population == generic.statistics.unique_in_population
+    assert compiled.statistics.percentile_fitness == generic.statistics.percentile_fitness
     assert compiled.statistics.evaluations > 50
 
 
@@ -246,7 +246,6 @@ def test_statistics_of_two_runs_are_added() -> None:
 def test_nothing_is_there_before_the_first_individual() -> None:
     searched = evolution()
     assert searched.best is None
-    assert searched.best_individual == -1
     assert searched.population() == []
     assert searched.statistics == Statistics()
     searched.run(0)

@@ -11,7 +11,13 @@ import pytest
 
 from automl_zero.config import ExperimentConfig, config_names, load_config
 from automl_zero.evaluation import evaluate
-from automl_zero.evolution import ProgramSearch, Progress, SearchResult, _program_search
+from automl_zero.evolution import (
+    ProgramSearch,
+    Progress,
+    SearchResult,
+    _program_epoch,
+    _search_loop,
+)
 from automl_zero.tasks import TaskSpec
 
 QUICK = ("tasks.select.count=8", "tasks.final.count=5")
@@ -63,9 +69,9 @@ def test_the_same_configuration_gives_the_same_result(monkeypatch: pytest.Monkey
     overrides = ("experiments.maximum=3", "seed=5")
     first = ProgramSearch(config(*overrides)).run()
     search = ProgramSearch(config(*overrides))
-    monkeypatch.setattr(_program_search, "_POLL_SECONDS", 1e-5)
+    monkeypatch.setattr(_program_epoch, "_LOOK_SECONDS", 1e-5)
     assert same_results(first, search.run())
-    monkeypatch.setattr(_program_search, "_POLL_SECONDS", 1e5)
+    monkeypatch.setattr(_program_epoch, "_LOOK_SECONDS", 1e5)
     assert same_results(first, search.run())
     assert not same_results(first, ProgramSearch(config("experiments.maximum=3", "seed=6")).run())
 
@@ -75,7 +81,7 @@ def test_progress_changes_nothing_and_tells_where_the_search_is(
 ) -> None:
     seen: list[Progress] = []
     plain = ProgramSearch(config("experiments.maximum=2")).run()
-    monkeypatch.setattr(_program_search, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(_search_loop, "PROGRESS_SECONDS", 0.0)
     watched = ProgramSearch(config("experiments.maximum=2")).run(on_progress=seen.append)
     assert same_results(plain, watched)
     assert {item.experiment for item in seen} == {1, 2}
@@ -84,9 +90,9 @@ def test_progress_changes_nothing_and_tells_where_the_search_is(
     assert individuals[-1] == 6000
     last = seen[-1]
     assert last.individuals_per_second > 0
-    assert 0 < last.mean_fitness < last.best_fitness <= 1
-    assert 0 < last.canonical_hit_rate + last.fec_hit_rate < 1
-    assert last.evaluations == watched.statistics.evaluations
+    assert 0 < last.statistics.mean_fitness < last.best_fitness <= 1
+    assert last.islands == [last.best_fitness]
+    assert last.statistics == watched.statistics
     assert 0 < last.seconds <= watched.seconds
 
 
@@ -159,8 +165,11 @@ def test_a_limit_in_seconds_is_for_the_whole_run() -> None:
 
 
 def test_a_search_that_is_stopped_at_once_has_a_result() -> None:
-    result = ProgramSearch(config(limit=0, name="digits")).run(should_stop=lambda: True)
-    assert result.statistics.individuals == 1
+    result = ProgramSearch(config("islands.epoch=50", limit=0, name="digits")).run(
+        should_stop=lambda: True
+    )
+    assert result.stopped_by == "interrupted"
+    assert result.statistics.individuals == 50  # one epoch
     assert result.experiments == 1
     assert 0 <= result.final_fitness <= 1
 

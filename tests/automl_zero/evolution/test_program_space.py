@@ -131,9 +131,9 @@ def test_programs_that_do_not_fit_are_refused() -> None:
     small = space(MemorySizes(2, 2, 1))
     large = EMPTY.replace(setup=[Instruction("SCALAR_CONST_SET_OP", out=7)])
     with pytest.raises(ValueError, match=r"setup\[0\] 's7 = 0.0': expected registers of"):
-        small.from_data(large.to_data())
-    with pytest.raises(ValueError, match="expected component functions setup, predict, learn"):
-        small.from_data(Program(update=[]).to_data())
+        small.from_data(str(large))
+    with pytest.raises(ValueError, match="expected Setup or Predict or Learn, received 'Update'"):
+        small.from_data(str(Program(update=[])))
     with pytest.raises(ValueError, match="expected a Program, received str"):
         small.check("def Setup():")  # type: ignore[arg-type]
 

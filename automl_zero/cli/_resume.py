@@ -1,0 +1,60 @@
+"""``automl-zero resume``: go on with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl_zero.cli._evolve import search_and_print
+from automl_zero.cli._search import (
+    Place,
+    QuietOption,
+    RayOption,
+    TensorBoardOption,
+    WorkersOption,
+)
+from automl_zero.config import ExperimentConfig, load_config
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the run.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the result: program text for .txt, else JSON."),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Time limit of the whole run, instead of the run's own."),
+    ] = None,
+    workers: WorkersOption = None,
+    ray: RayOption = None,
+    tensorboard: TensorBoardOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Go on with a run from its last checkpoint, as if it had never been interrupted.
+
+    A finished run prints its result again; one that a time limit ended goes on with a longer
+    one. The number of workers may be another.
+    """
+    experiment = run_config(run, [f"stop.seconds={seconds!r}"] if seconds is not None else [])
+    place = Place(workers=workers, ray=ray, run_dir=run, resume=True, tensorboard=tensorboard)
+    return search_and_print(experiment, f"resume {run}", place, out, quiet)
+
+
+def run_config(run: Path, overrides: list[str]) -> ExperimentConfig:
+    """The configuration of a run of programs.
+
+    Raises:
+        ValueError: If the folder is no such run or its configuration damaged.
+    """
+    from automl_zero.evolution.runs import Run
+
+    opened = Run.open(run)
+    if opened.kind != "program search":
+        raise ValueError(
+            f"run: expected a program search in {run}, received a {opened.kind}: resume it from "
+            f"Python, which has its fitness function"
+        )
+    return load_config(run / "config.toml", overrides)

@@ -1,0 +1,126 @@
+"""``automl-zero show``: what a run is, how far it is, and what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from automl_zero.cli._output import out, print_plain
+from automl_zero.cli._progress import count_text, seconds_text
+from automl_zero.cli._results import print_programs
+from automl_zero.cli._runs import individuals_of
+
+if TYPE_CHECKING:
+    from automl_zero.evolution.runs import Run
+
+_IMPROVEMENTS: Final = 12
+
+
+def show(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")],
+) -> None:
+    """Show a run: where it stands, its best program, and how that came to be."""
+    from automl_zero.evolution.runs import Run
+
+    opened = Run.open(run)
+    _print_summary(opened)
+    _print_islands(opened)
+    _print_improvements(opened)
+    _print_best(opened)
+
+
+def _print_summary(run: Run) -> None:
+    epochs = run.events("epoch")
+    result = run.result
+    lines = {
+        "run": str(run.path),
+        "kind": run.kind,
+        "status": run.status
+        if result is None
+        else f"{run.status}: {result.get('stopped_by', 'a limit')} reached",
+        "created": f"{run.created}, automl-zero {run.versions['automl_zero']}",
+        "sessions": f"{len(run.sessions)}, {seconds_text(run.seconds)} in all",
+        "individuals": f"{count_text(individuals_of(epochs))} in "
+        f"{max(epochs['experiment'].to_pylist(), default=0)} experiments",
+    }
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        print_plain(f"{name:<{width}}  {text}")
+
+
+def _print_islands(run: Run) -> None:
+    """The islands of the latest experiment."""
+    epochs = run.events("epoch").to_pylist()
+    if not epochs:
+        return
+    experiment = epochs[-1]["experiment"]
+    latest = {row["island"]: row for row in epochs if row["experiment"] == experiment}
+    table = Table(
+        "island", "epochs", "individuals", "best", "mean", "different", "immigrants",
+        box=None, pad_edge=False, title=f"\nExperiment {experiment}", title_justify="left",
+    )  # fmt: skip
+    for column in table.columns:
+        column.justify = "right"
+    for island, row in sorted(latest.items()):
+        table.add_row(
+            str(island),
+            str(row["epoch"]),
+            count_text(row["individuals"]),
+            _number(row["fitness"]),
+            _number(row.get("mean_fitness")),
+            str(row.get("unique_in_population", "-")),
+            str(row.get("immigrants", "-")),
+        )
+    out().print(table)
+
+
+def _print_improvements(run: Run) -> None:
+    """The latest improvements of the experiment that brought the best."""
+    best = run.best
+    rows = run.events("improvement").to_pylist()
+    if best is None or not rows:
+        return
+    rows = [row for row in rows if row["experiment"] == best["experiment"]]
+    table = Table(
+        "island", "individual", "generation", "fitness", "parent's", "mutation",
+        box=None, pad_edge=False, title_justify="left",
+        title=f"\nImprovements of experiment {best['experiment']}"
+        + (f", the last {_IMPROVEMENTS} of {len(rows)}" if len(rows) > _IMPROVEMENTS else ""),
+    )  # fmt: skip
+    for column in table.columns[:-1]:
+        column.justify = "right"
+    for row in rows[-_IMPROVEMENTS:]:
+        table.add_row(
+            str(row["island"]),
+            str(row["individuals"]),
+            str(row["generation"]),
+            _number(row["fitness"], 6),
+            _number(row["parent_fitness"], 6),
+            row["mutation"] or "-",
+        )
+    out().print(table)
+
+
+def _print_best(run: Run) -> None:
+    best, result = run.best, run.result
+    if best is None:
+        return
+    if run.kind == "program search":
+        from automl_zero.program import Program
+
+        print_programs(Program.parse(best["genome"]))
+    else:
+        print_plain(f"\nbest  {best['genome']}")
+    parts = [f"search {_number(best['fitness'], 5)}"]
+    if run.kind == "program search":
+        parts.append(f"selection {_number(best['select_fitness'], 5)}")
+    if result is not None and "final_fitness" in result:
+        parts.append(f"final {_number(result['final_fitness'], 5)}")
+    print_plain("\nfitness: " + " · ".join(parts))
+
+
+def _number(value: Any, digits: int = 4) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"
