@@ -9,6 +9,10 @@ Running a program on your data here
     compile_numba           the same, compiled to machine code
     ProgramModel            fit, partial_fit, predict, and the memory
 
+scikit-learn (extra ``sklearn``)
+    EvolvedClassifier       a program as a classifier, more than two classes included
+    EvolvedRegressor        a program as a regressor
+
 Names load on first use.
 """
 
@@ -18,6 +22,8 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "EvolvedClassifier": "_estimators",
+    "EvolvedRegressor": "_estimators",
     "ProgramModel": "_model",
     "compile_numba": "_model",
     "compile_numpy": "_model",
@@ -25,13 +31,23 @@ _HOME = {
     "to_numpy_source": "_numpy_source",
 }
 
+_EXTRAS = {"sklearn": "sklearn", "torch": "torch"}
+"""The extra that brings a package."""
+
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'automl_zero.export' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    try:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(str(error.name).partition(".")[0])
+        if extra is None:
+            raise
+        advice = f"pip install 'automl-zero[{extra}]'"
+        raise ImportError(f"{name} needs {error.name}: {advice}") from None
     globals()[name] = value
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any, Final
 
@@ -109,6 +110,20 @@ class ProgramModel:
         if self._model.s is None:
             raise ValueError("memory: expected a call of fit before, received none")
         return {"s": self._model.s, "v": self._model.v, "m": self._model.m}
+
+    def on_backend(self, backend: str) -> ProgramModel:
+        """The same model, with a copy of its memory, run by another backend.
+
+        Raises:
+            ValueError: If there is no such backend.
+        """
+        choice("backend", backend, BACKENDS)
+        other = ProgramModel(self.program, self.objective, backend, self.seed)
+        if self._model.s is not None:
+            kept = ("s", "v", "m", "predict_step", "learn_step")
+            copies = {name: copy.copy(getattr(self._model, name)) for name in kept}
+            vars(other._model).update(copies)
+        return other
 
     def _fresh(self) -> Any:
         module = _module(str(self.program), self.objective, self.backend)
