@@ -12,6 +12,8 @@ Running a program on your data here
 scikit-learn (extra ``sklearn``)
     EvolvedClassifier       a program as a classifier, more than two classes included
     EvolvedRegressor        a program as a regressor
+    AutoMLZeroClassifier    searches for a program when it fits
+    AutoMLZeroRegressor     the same for regression
 
 Names load on first use.
 """
@@ -22,6 +24,8 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "AutoMLZeroClassifier": "_searching_estimators",
+    "AutoMLZeroRegressor": "_searching_estimators",
     "EvolvedClassifier": "_estimators",
     "EvolvedRegressor": "_estimators",
     "ProgramModel": "_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ _SHORT: Final = 1000
 """Numbers in a register up to which NumPy's time for an instruction hardly depends on it."""
 
 
+Part = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Row numbers of the examples that a model learns, and their targets."""
+
+
 class _Evolved(BaseEstimator):
     """What the classifier and the regressor share: scaling, order, backend, memory."""
 
@@ -40,6 +45,7 @@ class _Evolved(BaseEstimator):
         epochs: int = 10,
         shuffle: bool = True,
         standardize: bool = True,
+        intercept: bool = False,
         backend: str = "auto",
         random_state: Any = None,
     ) -> None:
@@ -47,6 +53,7 @@ class _Evolved(BaseEstimator):
         self.epochs = epochs
         self.shuffle = shuffle
         self.standardize = standardize
+        self.intercept = intercept
         self.backend = backend
         self.random_state = random_state
 
@@ -58,6 +65,7 @@ class _Evolved(BaseEstimator):
         integer("epochs", self.epochs, 1)
         boolean("shuffle", self.shuffle)
         boolean("standardize", self.standardize)
+        boolean("intercept", self.intercept)
         choice("backend", self.backend, ("auto", *BACKENDS))
         prepared = prepare(_program(self.program), objective, True)
         self.program_ = prepared.program
@@ -74,16 +82,17 @@ class _Evolved(BaseEstimator):
             compiler(prepared.program, objective=objective, seed=seed) for _ in range(outputs)
         ]
 
-    def _go_on(self, X: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
-        """Train each model on its column of ``targets`` ``[n, outputs]``."""
-        X = (X - self.mean_) / self.scale_
-        orders = [np.arange(len(X))] * self.epochs
-        if self.shuffle:
-            orders = [self._random.permutation(len(X)) for _ in orders]
-        backend = self._backend(len(X) * self.epochs * len(self.models_))
+    def _go_on(self, X: NDArray[np.float64], parts: list[Part]) -> None:
+        """Train each model on its part of the examples."""
+        X = self._scaled(X)
+        backend = self._backend(sum(len(rows) for rows, _ in parts) * self.epochs)
         self.models_ = [model.on_backend(backend) for model in self.models_]
-        for model, target in zip(self.models_, targets.T, strict=True):
-            model.partial_fit(X, target, self.epochs, np.array(orders))
+        for model, (rows, targets) in zip(self.models_, parts, strict=True):
+            orders = [np.arange(len(rows))] * self.epochs
+            if self.shuffle:
+                orders = [self._random.permutation(len(rows)) for _ in orders]
+            # A batch may lack both classes of a pair; a model's first call also sets it up.
+            model.partial_fit(X[rows], targets, self.epochs, np.array(orders))
         if not np.isfinite(self._raw(X[:10], backend)).all():
             warnings.warn(
                 "the training diverged: predictions are not finite; other programs or "
@@ -96,8 +105,13 @@ class _Evolved(BaseEstimator):
         """Predictions of each model, ``[n, outputs]``."""
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float64, reset=False)
-        scaled = (features - self.mean_) / self.scale_
+        scaled = self._scaled(features)
         return self._raw(scaled, self._backend(len(scaled) * len(self.models_)))
+
+    def _scaled(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Features as the program sees them."""
+        scaled: NDArray[np.float64] = (X - self.mean_) / self.scale_
+        return np.hstack([scaled, np.ones((len(X), 1))]) if self.intercept else scaled
 
     def _raw(self, X: NDArray[np.float64], backend: str) -> NDArray[np.float64]:
         columns = []
@@ -124,7 +138,7 @@ class _Evolved(BaseEstimator):
 class EvolvedClassifier(ClassifierMixin, _Evolved):
     """A program that was evolved for two classes, as a classifier.
 
-    More than two classes are learned one against the rest, each by a memory of its own.
+    More than two classes are learned as several pairs of them, each with a memory of its own.
     Pickles, clones and works in pipelines and grid searches.
 
     Each row is predicted from the memory that training left, so a prediction does not depend
@@ -134,11 +148,17 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
     Args:
         program: A :class:`~automl_zero.program.Program`, program text, or the name of a shipped
             program, ``"linear"`` or ``"neural_net"``.
+        multi_class: More than two classes: ``"one_vs_rest"``, or ``"one_vs_one"`` for a model
+            for each pair of classes. Programs are evolved on classes of equal size, as pairs
+            mostly are; and their predictions need not be on one scale, which matters less where
+            pairs vote.
         epochs: Passes over the examples in a call of fit or partial_fit.
         shuffle: Draw a new order of the examples for each epoch.
         standardize: Subtract the mean and divide by the standard deviation of each feature,
             those of the examples that fit, or the first partial_fit, is given. Programs are
             evolved on such features, and most diverge on large numbers.
+        intercept: Give the program one more feature, which is always 1. A linear program then
+            learns an intercept; none is what most programs were evolved with.
         backend: ``"numba"``, ``"numpy"``, or ``"auto"``: Numba where compiling takes less
             time than it saves. Results agree to about 1e-12.
         random_state: Order of the examples and seed of random ops.
@@ -146,7 +166,8 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
     Attributes:
         classes_: Labels, sorted.
         program_: The program that runs: the canonical form.
-        models_: A :class:`ProgramModel` per class; one for two classes.
+        models_: A :class:`ProgramModel` for two classes, one per class, or one per pair of
+            classes ``(0, 1), (0, 2), ..., (1, 2), ...``.
         mean_: What is subtracted from the features.
         scale_: What they are divided by.
         n_features_in_: Feature count F.
@@ -161,12 +182,35 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
     True
     """
 
+    def __init__(
+        self,
+        program: Program | str = "linear",
+        *,
+        multi_class: str = "one_vs_rest",
+        epochs: int = 10,
+        shuffle: bool = True,
+        standardize: bool = True,
+        intercept: bool = False,
+        backend: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            program,
+            epochs=epochs,
+            shuffle=shuffle,
+            standardize=standardize,
+            intercept=intercept,
+            backend=backend,
+            random_state=random_state,
+        )
+        self.multi_class = multi_class
+
     def fit(self, X: ArrayLike, y: ArrayLike) -> EvolvedClassifier:
         """Train from the start on features ``[n, F]`` and labels ``[n]``."""
         features, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         self._begin(features, np.unique(labels))
-        self._go_on(features, self._targets(labels))
+        self._go_on(features, self._parts(labels))
         return self
 
     def partial_fit(
@@ -189,20 +233,38 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
             raise ValueError(
                 f"classes: expected {self.classes_} as in the first call, received {classes}"
             )
-        self._go_on(features, self._targets(labels))
+        self._go_on(features, self._parts(labels))
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """The program's predictions: ``[n]`` for two classes (above 0: the second), or
-        ``[n, classes]`` (the largest wins)."""
+        ``[n, classes]`` (the largest wins).
+
+        Of pairs: how many a class wins, plus less than a half for how clearly.
+        """
         outputs = self._outputs(X)
-        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+        if len(self.classes_) == 2:
+            return outputs[:, 0]
+        if not self._votes:
+            return outputs
+        outputs = _comparable(outputs)
+        votes, clarity = np.zeros((2, len(outputs), len(self.classes_)))
+        for (first, second), output in zip(self._pairs(), outputs.T, strict=True):
+            wins = output > 0
+            votes[wins, second] += 1
+            votes[~wins, first] += 1
+            clear = np.tanh(output)
+            clarity[:, second] += clear
+            clarity[:, first] -= clear
+        decisions: NDArray[np.float64] = votes + clarity / (2 * len(self.classes_))
+        return decisions
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The sigmoid of the decision function, divided by the sum over the classes.
+        """The sigmoid of the predictions, divided by the sum over the classes; of pairs, their
+        mean first.
 
-        That is what training compares with the labels 0 and 1. Evolution asked for the right
-        class only, so these are scores, not calibrated probabilities: see
+        The sigmoid is what training compares with the labels 0 and 1. Evolution asked for the
+        right class only, so these are scores, not calibrated probabilities: see
         :class:`sklearn.calibration.CalibratedClassifierCV`.
         """
         outputs = _comparable(self._outputs(X))
@@ -210,33 +272,55 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
             scores = 1.0 / (1.0 + np.exp(-outputs))
         if len(self.classes_) == 2:
             return np.hstack([1.0 - scores, scores])
+        if self._votes:
+            wins = np.zeros((len(scores), len(self.classes_)))
+            for (first, second), score in zip(self._pairs(), scores.T, strict=True):
+                wins[:, second] += score
+                wins[:, first] += 1.0 - score
+            scores = wins
         total = scores.sum(axis=1, keepdims=True)
         even = np.full_like(scores, 1.0 / scores.shape[1])
         return np.divide(scores, total, out=even, where=total > 0)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The labels ``[n]``. A decision that is no number counts as a no."""
-        outputs = _comparable(self._outputs(X))
-        if len(self.classes_) == 2:
-            chosen: Any = (outputs[:, 0] > 0).astype(int)
-        else:
-            chosen = outputs.argmax(axis=1)
+        decisions = _comparable(self.decision_function(X))
+        chosen: Any = (decisions > 0).astype(int)
+        if decisions.ndim == 2:
+            chosen = decisions.argmax(axis=1)
         labels: NDArray[Any] = self.classes_[chosen]
         return labels
 
+    @property
+    def _votes(self) -> bool:
+        return len(self.classes_) > 2 and self.multi_class == "one_vs_one"
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        return list(itertools.combinations(range(len(self.classes_)), 2))
+
     def _begin(self, X: NDArray[np.float64], classes: NDArray[Any]) -> None:
+        choice("multi_class", self.multi_class, ("one_vs_rest", "one_vs_one"))
         if len(classes) < 2:
             raise ValueError(f"y: expected at least two classes, received one class: {classes}")
         self.classes_ = classes
-        self._start(X, 1 if len(classes) == 2 else len(classes), "accuracy")
+        count = len(self._pairs()) if self._votes else len(classes)
+        self._start(X, 1 if len(classes) == 2 else count, "accuracy")
 
-    def _targets(self, y: NDArray[Any]) -> NDArray[np.float64]:
-        """0 and 1, ``[n, outputs]``."""
+    def _parts(self, y: NDArray[Any]) -> list[Part]:
+        """What each model learns: rows, and targets 0 and 1."""
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y: expected the classes {self.classes_}, received {unknown}")
-        positive = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
-        return (y[:, None] == positive[None, :]).astype(np.float64)
+        indices = np.searchsorted(self.classes_, y)
+        everything = np.arange(len(y))
+        if self._votes:
+            pairs = ((np.isin(indices, pair), pair[1]) for pair in self._pairs())
+            return [
+                (np.flatnonzero(rows), (indices[rows] == positive).astype(np.float64))
+                for rows, positive in pairs
+            ]
+        positives = [1] if len(self.classes_) == 2 else range(len(self.classes_))
+        return [(everything, (indices == positive).astype(np.float64)) for positive in positives]
 
 
 class EvolvedRegressor(RegressorMixin, _Evolved):
@@ -256,7 +340,7 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
         """Train from the start on features ``[n, F]`` and numbers ``[n]``."""
         features, labels = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self._begin(features, labels)
-        self._go_on(features, self._targets(labels))
+        self._go_on(features, self._parts(labels))
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike) -> EvolvedRegressor:
@@ -267,7 +351,7 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
         )
         if first:
             self._begin(features, labels)
-        self._go_on(features, self._targets(labels))
+        self._go_on(features, self._parts(labels))
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -281,11 +365,9 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
             mean, scale = _mean_and_scale(np.asarray(y, dtype=np.float64)[:, None])
             self.y_mean_, self.y_scale_ = float(mean[0]), float(scale[0])
 
-    def _targets(self, y: NDArray[Any]) -> NDArray[np.float64]:
-        targets: NDArray[np.float64] = (np.asarray(y, np.float64)[:, None] - self.y_mean_) / (
-            self.y_scale_
-        )
-        return targets
+    def _parts(self, y: NDArray[Any]) -> list[Part]:
+        targets = (np.asarray(y, np.float64) - self.y_mean_) / self.y_scale_
+        return [(np.arange(len(y)), targets)]
 
 
 def _program(program: Any) -> Any:

@@ -66,6 +66,14 @@ def test_two_classes_are_the_models_own_predictions():
     assert np.array_equal(plain.predict(x), (model.predict(scaled) > 0).astype(int))
 
 
+def test_an_intercept_is_a_feature_that_is_one():
+    x = np.random.default_rng(0).normal(size=(500, 2))
+    y = x @ [1.0, 2.0] + 5.0
+    settings = {"standardize": False, "random_state": 0}
+    assert EvolvedRegressor(intercept=True, **settings).fit(x, y).score(x, y) > 0.9999
+    assert EvolvedRegressor(intercept=False, **settings).fit(x, y).score(x, y) < 0
+
+
 def test_both_backends_agree_and_auto_takes_the_one_that_pays():
     x, y = load_diabetes(return_X_y=True)
     predictions = {}
@@ -122,6 +130,7 @@ def test_a_training_that_diverges_is_told():
         ({"epochs": 0}, "epochs: expected an integer >= 1"),
         ({"shuffle": 1}, "shuffle: expected true or false"),
         ({"standardize": "no"}, "standardize: expected true or false"),
+        ({"intercept": None}, "intercept: expected true or false"),
         ({"backend": "cuda"}, "backend: expected one of auto, numba, numpy"),
     ],
 )
