@@ -8,11 +8,15 @@ two-layer network, both with a learning rate at which neither stops early.
 ``numba_vs_numpy`` is how many times as fast the compiled export is as the NumPy module;
 ``numba_vs_interpreter_one_lane`` is the time of the compiled export over that of the compiled
 interpreter on the same task at one lane (below 1: faster). Medians of processor time; compiling
-is not counted. ``*_ns`` are nanoseconds per training example.
+is not counted. ``*_ns`` are nanoseconds per training example. ``torch_module_max_difference`` is
+the largest difference between the predictions of the PyTorch module of a trained program, in
+float64, and those of the compiled interpreter, over both programs and all feature counts; it
+is left out without PyTorch.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,8 +27,8 @@ from _timing import median_seconds
 from _workloads import LINEAR, NETWORK
 from automl_zero.kernels import _engine
 
-from automl_zero.evaluation import compile_batch, stack_programs
-from automl_zero.export import compile_numba, compile_numpy
+from automl_zero.evaluation import compile_batch, stack_programs, trace
+from automl_zero.export import compile_numba, compile_numpy, to_torch_module
 from automl_zero.program import Program
 from automl_zero.tasks import Task, TaskBatch, regression_tasks
 
@@ -92,6 +96,27 @@ def speed_rows(name: str, features: int, quick: bool) -> list[Row]:
     ]
 
 
+def torch_difference(name: str, features: int) -> float:
+    """Largest difference of a trained program's predictions in PyTorch from the interpreter's."""
+    import torch
+
+    program, kind = PROGRAMS[name]
+    (task,) = regression_tasks(kind, 1, features, 100, 100, seed=1)
+    model = compile_numba(program, seed=task.seed).fit(task.train_x, task.train_y)
+    module = to_torch_module(model)
+    found = module(torch.from_numpy(task.valid_x.copy())).detach().numpy()
+    (run,) = trace(program, task, max_abs_error=1e300)
+    return float(np.max(np.abs(found - run.valid_predictions)))
+
+
+def torch_rows() -> list[Row]:
+    """How far PyTorch modules are from the interpreter; none without PyTorch."""
+    if importlib.util.find_spec("torch") is None:
+        return []
+    worst = max(torch_difference(name, features) for name in PROGRAMS for features in FEATURES)
+    return [Row("torch_module_max_difference", worst, "", "<= 1e-12")]
+
+
 def void(_: object) -> None:
     """Drop a result."""
 
@@ -108,6 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
         for features in FEATURES
         for row in speed_rows(name, features, options.quick)
     ]
+    rows += torch_rows()
     print_rows(rows)
     write_json(rows, options.json)
     return 0

@@ -15,6 +15,10 @@ scikit-learn (extra ``sklearn``)
     AutoMLZeroClassifier    searches for a program when it fits
     AutoMLZeroRegressor     the same for regression
 
+PyTorch (extra ``torch``)
+    to_torch_module         what a trained model predicts with, as an nn.Module to fine-tune
+    to_torch_source         the same as a module that needs PyTorch alone
+
 Names load on first use.
 """
 
@@ -33,6 +37,8 @@ _HOME = {
     "compile_numpy": "_model",
     "to_numba_source": "_numba_source",
     "to_numpy_source": "_numpy_source",
+    "to_torch_module": "_torch_source",
+    "to_torch_source": "_torch_source",
 }
 
 _EXTRAS = {"sklearn": "sklearn", "torch": "torch"}
