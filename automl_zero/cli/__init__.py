@@ -4,8 +4,8 @@ Index:
     :func:`main`: the console script; turns every error into one line and an exit code.
     :data:`app`: the commands, for embedding and tests.
 
-One private module per command: ``_demo``, ``_evolve``, ``_evaluate``, ``_ops``,
-``_configs``. Shared by them: ``_search`` runs a search with its display (``_progress``),
+One private module per command: ``_demo``, ``_evolve``, ``_evaluate``, ``_export``,
+``_ops``, ``_configs``. Shared by them: ``_search`` runs a search with its display (``_progress``),
 ``_results`` prints and writes what it found.
 """
 
