@@ -15,6 +15,7 @@ _WRITERS = {
     "python": "to_numpy_source",
     "numba": "to_numba_source",
     "torch": "to_torch_source",
+    "c": "to_c_source",
 }
 """Names in automl_zero.export, by the word for them."""
 
@@ -36,7 +37,7 @@ def export(
         bool, typer.Option("--keep-dead-code", help="Export every instruction, not the live ones.")
     ] = False,
 ) -> None:
-    """Write a program as a module that runs without automl-zero."""
+    """Write a program as source code that runs without automl-zero."""
     choice("--to", to, _WRITERS)
     if keep_dead_code and to == "torch":
         raise ValueError("--keep-dead-code: expected none with --to torch, received it")

@@ -3,6 +3,7 @@
 Source code, which does not need this project
     to_numpy_source         a NumPy module: readable, one line per instruction
     to_numba_source         a module that Numba compiles: fast
+    to_c_source             a C99 file
 
 Running a program on your data here
     compile_numpy           the NumPy functions, as a ProgramModel
@@ -35,6 +36,7 @@ _HOME = {
     "ProgramModel": "_model",
     "compile_numba": "_model",
     "compile_numpy": "_model",
+    "to_c_source": "_c_source",
     "to_numba_source": "_numba_source",
     "to_numpy_source": "_numpy_source",
     "to_torch_module": "_torch_source",

@@ -99,21 +99,21 @@ def model_class(prepared: Prepared, seed_type: str = "int") -> str:
 
 def docstring(prepared: Prepared, title: str, fitness: float | None, origin: str) -> str:
     """The docstring of an exported module: what it is and where it comes from."""
-    objective = "accuracy" if prepared.squashes else "rms_error"
-    facts = [f"Objective: {objective}."]
+    text = description(prepared, title, fitness, origin)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"""{escaped}"""'
+
+
+def description(prepared: Prepared, title: str, fitness: float | None, origin: str) -> str:
+    """Title, objective, fitness, origin and program text; printable."""
+    facts = [f"Objective: {'accuracy' if prepared.squashes else 'rms_error'}."]
     if fitness is not None:
         facts.append(f"Fitness: {fitness!r}.")
     if origin:
         facts.append(f"Origin: {origin}")
     program = "\n".join(f"    {line}" for line in str(prepared.program).splitlines())
     text = f"{title}\n\n" + "\n".join(facts) + f"\n\nThe program:\n\n{program}\n"
-    return f'"""{_inert(text)}"""'
-
-
-def _inert(text: str) -> str:
-    """``text`` such that nothing in it can end a docstring or mean something in it."""
-    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    return shown.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def number_node(value: float) -> ast.expr:

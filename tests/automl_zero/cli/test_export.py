@@ -46,7 +46,13 @@ def program(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("to", "word"), [("python", "ordered_sum"), ("numba", "njit"), ("torch", "nn.Module")]
+    ("to", "word"),
+    [
+        ("python", "ordered_sum"),
+        ("numba", "njit"),
+        ("torch", "nn.Module"),
+        ("c", "model_train"),
+    ],
 )
 def test_each_format_is_written_to_a_file_or_printed(
     to: str, word: str, program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -114,7 +120,7 @@ def test_dead_code_is_exported_if_asked_for(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--to", "pyhton"], "--to: expected one of python, numba, torch"),
+        (["--to", "pyhton"], "--to: expected one of python, numba, torch, c"),
         (["--objective", "acc"], "objective: expected one of rms_error, accuracy"),
         (["-o", "/no/such/folder/x.py"], "--out: expected an existing folder"),
         (["--to", "torch", "--keep-dead-code"], "--keep-dead-code: expected none"),

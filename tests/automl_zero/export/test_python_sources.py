@@ -188,6 +188,27 @@ def test_numba_programs_give_the_reference_predictions(program, objective):
     check_numba(program, 3, objective)
 
 
+def test_random_ops_draw_anew_at_each_example():
+    program = Program.parse("""
+def Setup():
+  m2 = uniform(0.0, 1.0, (n_features, n_features))
+def Predict():
+  v2 = uniform(-1.0, 1.0, n_features)
+  s2 = gaussian(0.0, 1.0)
+  v2 = dot(m2, v2)
+  s1 = dot(v2, v0)
+  s1 = s1 + s2
+  s1 = s1 + s4
+def Learn():
+  m1 = gaussian(0.5, 0.1, (n_features, n_features))
+  s3 = uniform(0.0, 1.0)
+  s4 = s4 + s3
+  m2 = m2 + m1
+""")
+    for seed in (0, 3, 2**64 - 1):
+        check_numba(program, seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_random_numba_programs_give_the_reference_predictions_to_the_bit(seed):
