@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from typing import Any, Final
 
@@ -123,8 +124,8 @@ class _Searching(BaseEstimator):
         each = _EXPERIMENT_INDIVIDUALS[self.initial]
         experiments = 0  # as many as there is time for
         if self.max_individuals is not None:
-            each = min(each, self.max_individuals)
-            experiments = self.max_individuals // each
+            experiments = math.ceil(self.max_individuals / each)
+            each = self.max_individuals // experiments
         return dataclasses.replace(
             base,
             description="fit of an estimator",
@@ -210,8 +211,8 @@ class AutoMLZeroClassifier(ClassifierMixin, _Searching):
     added. The program that selection tasks like best is then
     trained on all examples as :class:`EvolvedClassifier` does.
 
-    Expect what a linear model gives, sometimes some more: on small tables a minute finds
-    variants of stochastic gradient descent. See ``scripts/bench_estimators.py``.
+    Expect about what a linear model gives: on small tables a search finds variants of
+    stochastic gradient descent. ``scripts/bench_estimators.py`` measures it.
 
     Args:
         time_budget: Seconds for the search; None for no limit.

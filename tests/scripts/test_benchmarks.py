@@ -118,6 +118,26 @@ def test_a_program_that_stops_early_is_not_timed():
         bench_export.interpreter(program, task)
 
 
+def test_estimators_are_compared_on_every_data_set(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn")
+    import bench_estimators
+
+    few = {
+        "iris": bench_estimators.load_iris(return_X_y=True),
+        "diabetes": bench_estimators.load_diabetes(return_X_y=True),
+    }
+    monkeypatch.setattr(bench_estimators, "data_sets", lambda quick: few)
+    path = tmp_path / "rows.json"
+    arguments = ["--individuals", "100", "--splits", "1", "--json", str(path)]
+    assert bench_estimators.main(arguments) == 0
+    rows = {row["name"]: row for row in json.loads(path.read_text())}
+    for name in few:
+        assert rows[f"{name}_search_seconds"]["unit"] == "s"
+        for label in ("searched", "from_nothing", "promised", "linear_program", "logistic"):
+            assert rows[f"{name}_{label}"]["value"] <= 1
+    assert rows["iris_searched"]["value"] > 0.7
+
+
 def test_the_picture_shows_every_experiment_of_every_run(monkeypatch, tmp_path):
     courses = iter([(0.4, False), (0.8, True), (0.9, True)])
 
