@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from automl_zero.program import Program
 
@@ -14,8 +17,30 @@ RESULT_FORMAT = "automl-zero result"
 _MAX_BYTES = 10_000_000  # far above the longest program; guards against a wrong file
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramFile:
+    """A program out of a file, and what the file tells about it.
+
+    Attributes:
+        program: The program.
+        objective: Objective of the tasks that it was found on; None if the file does not tell.
+        fitness: Its fitness on the final tasks of its search, likewise.
+        origin: How it was found, in a line; empty likewise.
+    """
+
+    program: Program
+    objective: str | None = None
+    fitness: float | None = None
+    origin: str = ""
+
+
 def read_program(path: str | Path) -> Program:
-    """The supervised program in a file.
+    """The supervised program in a file; see :func:`read_program_file`."""
+    return read_program_file(path).program
+
+
+def read_program_file(path: str | Path) -> ProgramFile:
+    """The supervised program in a file, and what the file tells about it.
 
     Args:
         path: A file with program text, the JSON form of a program, or the JSON result of a
@@ -43,9 +68,9 @@ def read_program(path: str | Path) -> Program:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _program_from_text(text: str) -> Program:
+def _program_from_text(text: str) -> ProgramFile:
     if not text.lstrip().startswith("{"):
-        return Program.parse(text)
+        return ProgramFile(Program.parse(text))
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -53,5 +78,31 @@ def _program_from_text(text: str) -> Program:
     if data.get("format") == RESULT_FORMAT:
         if not isinstance(data.get("program"), str):
             raise ValueError("program: expected program text in this result, received none")
-        return Program.parse(data["program"])
-    return Program.from_data(data)
+        return _from_result(Program.parse(data["program"]), data)
+    return ProgramFile(Program.from_data(data))
+
+
+def _from_result(program: Program, data: Mapping[str, Any]) -> ProgramFile:
+    """What a result tells; parts that are missing or of another type are left out."""
+    fitness = data.get("final_fitness")
+    config = _nested(data, "config")
+    objective = None
+    final = _nested(_nested(config, "tasks"), "final")
+    if isinstance(final.get("kind"), str):
+        has_classes = final["kind"] == "projected_binary" or final.get("labels") == "binary"
+        objective = "accuracy" if has_classes else "rms_error"
+    origin = "a search of automl-zero"
+    if isinstance(config.get("description"), str) and config["description"]:
+        origin += f": {config['description']}"
+    if isinstance(config.get("seed"), int):
+        origin += f"; seed {config['seed']}"
+    if isinstance(data.get("experiments"), int):
+        origin += f", {data['experiments']} experiments"
+    return ProgramFile(
+        program, objective, float(fitness) if isinstance(fitness, int | float) else None, origin
+    )
+
+
+def _nested(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -9,6 +9,7 @@ Index:
     :class:`Harness`, :class:`Stage`: how component functions are driven.
     :data:`SUPERVISED`: the harness of supervised programs.
     :func:`live_instructions`: which instructions are live.
+    :func:`registers_needed_after`: which registers still matter once a function has run.
     :func:`live_program`: a program without its dead code.
     :func:`canonical_program`: the normal form that alone decides the fitness.
     :func:`random_ordinals`: the numbers that key the draws of random ops.
@@ -130,6 +131,28 @@ def live_instructions(
     >>> live_instructions(program)
     {'setup': (), 'predict': (True, True, False), 'learn': (True, False)}
     """
+    after = registers_needed_after(program, harness)
+    return {name: _backward(program[name], after[name])[0] for name in harness.components}
+
+
+def registers_needed_after(
+    program: Program, harness: Harness = SUPERVISED
+) -> dict[str, frozenset[Register]]:
+    """Registers whose content still matters when a component function has run, by function.
+
+    Raises:
+        ValueError: If the program's component functions are not the harness's.
+
+    >>> program = Program.parse('''
+    ... def Setup():
+    ... def Predict():
+    ...   s1 = dot(v0, v1)
+    ... def Learn():
+    ...   v1 = s0 * v0
+    ... ''')
+    >>> {name: sorted(found) for name, found in registers_needed_after(program).items()}
+    {'setup': [('v', 1)], 'predict': [('s', 1), ('v', 1)], 'learn': [('v', 1)]}
+    """
     if program.components != harness.components:
         raise ValueError(
             f"program: expected the component functions {', '.join(harness.components)}, "
@@ -137,15 +160,17 @@ def live_instructions(
         )
     before: dict[str, frozenset[Register]] = {name: frozenset() for name in harness.components}
     while True:
-        flags = {}
+        after = {}
         found = {}
         for stage in harness.stages:
-            after = stage.read.union(*(before[name] for name in stage.followed_by))
-            flags[stage.component], needed = _backward(program[stage.component], after)
+            after[stage.component] = stage.read.union(
+                *(before[name] for name in stage.followed_by)
+            )
+            _, needed = _backward(program[stage.component], after[stage.component])
             # What the harness fills holds nothing from before.
             found[stage.component] = needed - stage.filled
         if found == before:
-            return flags
+            return after
         before = found
 
 

@@ -17,6 +17,7 @@ from automl_zero.cli import (
     _demo,
     _evaluate,
     _evolve,
+    _export,
     _ops,
     _resume,
     _runs,
@@ -43,6 +44,7 @@ app.command("resume")(_resume.resume)
 app.command("runs")(_runs.runs)
 app.command("show")(_show.show)
 app.command("evaluate")(_evaluate.evaluate)
+app.command("export")(_export.export)
 app.command("ops")(_ops.ops)
 app.command("configs")(_configs.configs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -53,8 +54,8 @@ class ProgramEpoch:
         self.config = config
         self.seed = seed
         self.initial = tuple(initial)
-        text = "\n".join([config.to_toml(), str(seed), *map(str, self.initial)])
-        self._key = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        parts = pickle.dumps((config, seed, self.initial))
+        self._key = hashlib.blake2b(parts, digest_size=16).digest()
 
     def __call__(
         self,
@@ -125,7 +126,7 @@ class ProgramEpoch:
 
     @property
     def key(self) -> bytes:
-        """Equal for functions that do the same."""
+        """Different for functions that do not do the same."""
         return self._key
 
 

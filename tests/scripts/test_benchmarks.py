@@ -5,12 +5,15 @@ import xml.etree.ElementTree as ElementTree
 
 import _timing
 import bench_engine
+import bench_export
 import measure_kernels
 import plot_demo
 import pytest
 from _workloads import DETERMINISTIC_OPS, LINEAR, NETWORK, POOL_SIZE, Workload, drawn_pool
 
+from automl_zero import Program
 from automl_zero.ops import OPS
+from automl_zero.tasks import regression_tasks
 
 AGREED = {
     "demo_individuals_per_s", "demo_seconds_to_solution_median", "linear_F4_us_per_task",
@@ -92,6 +95,47 @@ def test_every_op_is_timed(monkeypatch, tmp_path):
     assert measure_kernels.main(["--quick", "--json", str(path)]) == 0
     names = {row["name"] for row in json.loads(path.read_text())}
     assert names == {f"{op.name}_F4_ns" for op in OPS if op.name != "NO_OP"}
+
+
+def test_every_exported_program_is_compared(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_export, "FEATURES", (4,))
+    monkeypatch.setattr(bench_export, "EXAMPLES", {4: 100})
+    path = tmp_path / "rows.json"
+    assert bench_export.main(["--quick", "--json", str(path)]) == 0
+    rows = {row["name"]: row for row in json.loads(path.read_text())}
+    for program in ("linear", "network"):
+        assert rows[f"{program}_F4_numba_vs_numpy"]["target"] == ">= 5"
+        assert rows[f"{program}_F4_numba_vs_interpreter_one_lane"]["target"] == "<= 1.5"
+    assert all(row["value"] > 0 for row in rows.values())
+
+
+def test_a_program_that_stops_early_is_not_timed():
+    program = Program.parse(
+        "def Setup():\ndef Predict():\n  s1 = log(s2)\n  s1 = s1 * s2\ndef Learn():"
+    )
+    (task,) = regression_tasks("linear", 1, 4, 5, 1, seed=1)
+    with pytest.raises(RuntimeError, match="stops early"):
+        bench_export.interpreter(program, task)
+
+
+def test_estimators_are_compared_on_every_data_set(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn")
+    import bench_estimators
+
+    few = {
+        "iris": bench_estimators.load_iris(return_X_y=True),
+        "diabetes": bench_estimators.load_diabetes(return_X_y=True),
+    }
+    monkeypatch.setattr(bench_estimators, "data_sets", lambda quick: few)
+    path = tmp_path / "rows.json"
+    arguments = ["--individuals", "100", "--splits", "1", "--json", str(path)]
+    assert bench_estimators.main(arguments) == 0
+    rows = {row["name"]: row for row in json.loads(path.read_text())}
+    for name in few:
+        assert rows[f"{name}_search_seconds"]["unit"] == "s"
+        for label in ("searched", "from_nothing", "promised", "linear_program", "logistic"):
+            assert rows[f"{name}_{label}"]["value"] <= 1
+    assert rows["iris_searched"]["value"] > 0.7
 
 
 def test_the_picture_shows_every_experiment_of_every_run(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from automl_zero.cli import _ops, app, main
 
-COMMANDS = ("demo", "evolve", "evaluate", "ops", "configs")
+COMMANDS = ("demo", "evolve", "evaluate", "export", "ops", "configs")
 
 
 def failing(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
