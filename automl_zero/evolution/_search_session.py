@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -132,6 +133,10 @@ def _session(
         if run.kind != plan.kind:
             raise ValueError(f"run.json: kind: expected {plan.kind!r}, received {run.kind!r}")
         run.require_config(plan.config_data())
+        for difference in run.differences_of_machine(instruction_set):
+            warnings.warn(
+                f"{run.path}: {difference}; results may differ", RuntimeWarning, stacklevel=5
+            )
     else:
         run = Run.create(
             Path(run_dir),
