@@ -24,6 +24,9 @@ POLL_SECONDS: Final = 0.05
 """Between looks at the clock and at ``should_stop`` while workers are busy."""
 
 PROGRESS_SECONDS: Final = 0.1
+PROGRESS_SHARE: Final = 0.02
+"""Most of the time that telling progress may take; with thousands of islands it comes less
+often than every :data:`PROGRESS_SECONDS`."""
 
 CHECKPOINT_SECONDS: Final = 10.0
 """A checkpoint of eight islands takes some milliseconds; a kill costs 10 s at most."""
@@ -72,7 +75,8 @@ class SearchLoop:
         self._judge: Callable[[Improvement[Any]], float] | None = None
         self._is_consistent = True
         self._seconds_before = 0.0
-        self._start = self._last_checkpoint = self._last_progress = time.monotonic()
+        self._start = self._last_checkpoint = self._rate_since = time.monotonic()
+        self._next_progress = self._start + PROGRESS_SECONDS
         self._last_individuals = 0
         self._rate = 0.0
         self._finished_individuals = 0
@@ -282,14 +286,9 @@ class SearchLoop:
         """``"experiment"`` if the next one is to begin, or why the run is over."""
         state, limits = self.state, self._plan.limits
         individuals = archipelago.individuals
-        statistics = self._plan.statistics_type.merged(
-            [item for item in state.islands if item is not None]
-        )
         if archipelago.is_over():
             reason = "individuals"
-        elif (
-            limits.train_steps is not None and statistics.train_steps >= limits.train_steps
-        ):
+        elif limits.train_steps is not None and self._train_steps() >= limits.train_steps:
             reason = "train_steps"
         elif (
             limits.fitness is not None
@@ -323,6 +322,10 @@ class SearchLoop:
         self._finished_individuals = state.totals.individuals
         self._archipelago = None
         return "experiment"
+
+    def _train_steps(self) -> int:
+        """Of this experiment."""
+        return sum(item.train_steps for item in self.state.islands if item is not None)
 
     # Telling -----------------------------------------------------------------------
 
@@ -375,13 +378,13 @@ class SearchLoop:
 
     def _maybe_progress(self) -> None:
         now = time.monotonic()
-        if self._on_progress is None or now - self._last_progress < PROGRESS_SECONDS:
+        if self._on_progress is None or now < self._next_progress:
             return
         statistics = self.statistics
         created = statistics.individuals - self._last_individuals
         if created:
-            self._rate = created / (now - self._last_progress)
-            self._last_progress, self._last_individuals = now, statistics.individuals
+            self._rate = created / (now - self._rate_since)
+            self._rate_since, self._last_individuals = now, statistics.individuals
         self._on_progress(
             Progress(
                 experiment=self.state.experiment,
@@ -396,6 +399,8 @@ class SearchLoop:
                 seconds_left=self._seconds_left(),
             )
         )
+        pause = (time.monotonic() - now) / PROGRESS_SHARE
+        self._next_progress = now + max(PROGRESS_SECONDS, pause)
 
     def _seconds_left(self) -> float | None:
         limits, found = self._plan.limits, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
@@ -188,11 +188,18 @@ class Statistics:
         """
         if not islands:
             return cls()
-        total = islands[0]
-        for island in islands[1:]:
-            total += island
-        return replace(
-            total,
+        return cls(
+            **{name: sum(getattr(item, name) for item in islands) for name in COUNTS},
+            mutations={
+                name: MutationOutcome(
+                    **{
+                        count: sum(getattr(item.mutations[name], count) for item in islands)
+                        for count in OUTCOME_COUNTS
+                    }
+                )
+                for name in OUTCOMES
+            },
+            best_fitness=max(item.best_fitness for item in islands),
             mean_fitness=float(np.mean([item.mean_fitness for item in islands])),
             percentile_fitness=tuple(
                 np.mean([item.percentile_fitness for item in islands], axis=0).tolist()

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import heapq
 import json
+import queue
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -115,6 +116,7 @@ class Archipelago:
         self._finished: dict[_Key, EpochResult] = {}
         self._emigrants: dict[_Key, tuple[Migrant, ...]] = {}
         self._futures: dict[Future[EpochResult], _Key] = {}
+        self._done: queue.SimpleQueue[Future[EpochResult]] = queue.SimpleQueue()
         self._losses: Counter[_Key] = Counter()
         running = capacity(executor)
         # Twice as many as run at once: a worker that is done finds its next epoch waiting.
@@ -168,11 +170,10 @@ class Archipelago:
                 return self._commit()
             if not self._futures:
                 return None
-            done, _ = wait(self._futures, timeout, FIRST_COMPLETED)
-            if not done:
+            try:
+                self._collect(self._done.get(timeout=timeout))
+            except queue.Empty:
                 return None
-            for future in done:
-                self._collect(future)
         return None
 
     def is_over(self) -> bool:
@@ -283,11 +284,14 @@ class Archipelago:
                 f"island {island}, epoch {epoch}: the executor takes no more work: {error}"
             ) from error
         self._futures[future] = (epoch, island)
+        # A queue, because concurrent.futures.wait looks at all futures each time: with 2,000
+        # of them that takes longer than everything else here.
+        future.add_done_callback(self._done.put)
 
     def _collect(self, future: Future[EpochResult]) -> None:
-        epoch, island = self._futures.pop(future)
-        if future.cancelled():
+        if future not in self._futures:  # given up by draining
             return
+        epoch, island = self._futures.pop(future)
         error = future.exception()
         if error is not None:
             if not is_worker_loss(error):

@@ -82,6 +82,7 @@ def test_progress_changes_nothing_and_tells_where_the_search_is(
     seen: list[Progress] = []
     plain = ProgramSearch(config("experiments.maximum=2")).run()
     monkeypatch.setattr(_search_loop, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(_search_loop, "PROGRESS_SHARE", 1e9)
     watched = ProgramSearch(config("experiments.maximum=2")).run(on_progress=seen.append)
     assert same_results(plain, watched)
     assert {item.experiment for item in seen} == {1, 2}
