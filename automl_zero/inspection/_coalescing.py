@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from automl_zero.inspection._rewriting import NO_OP, is_copy
+from automl_zero.inspection._rewriting import is_copy
+from automl_zero.inspection._webs import with_registers
 from automl_zero.liveness import Harness, Register, needed_registers
 from automl_zero.program import Instruction, Program
 
@@ -16,8 +17,10 @@ def without_copies(program: Program, harness: Harness) -> Program:
     for name in program.components:
         position = 0
         while position < len(program[name]):
-            needed = needed_registers(program, harness)[name]
-            body = _coalesced(list(program[name]), position, needed[position + 1])
+            body = None
+            if is_copy(program[name][position]):
+                needed = needed_registers(program, harness)[name]
+                body = _coalesced(list(program[name]), position, needed[position + 1])
             if body is None:
                 position += 1
             else:
@@ -39,11 +42,8 @@ def _coalesced(
     body: list[Instruction], position: int, needed: frozenset[Register]
 ) -> list[Instruction] | None:
     """The function without the copy at ``position``; None if it has to stay."""
-    copy = body[position]
-    if not is_copy(copy) or copy.output is None:
-        return None
-    source, target = copy.inputs[0], copy.output
-    if source == target or source in needed:
+    source, target = body[position].inputs[0], body[position].output
+    if target is None or source == target or source in needed:
         return None
     for start in reversed(range(position)):
         item = body[start]
@@ -55,25 +55,11 @@ def _coalesced(
         return None
     if body[start].op.keeps_output:
         return None
-    moved = [_with_registers(body[start], output=target)]
-    moved += [_with_registers(item, (source, target)) for item in body[start + 1 : position]]
+    moved = [with_registers(body[start], body[start].inputs, target)]
+    for item in body[start + 1 : position]:
+        inputs = [target if register == source else register for register in item.inputs]
+        moved.append(with_registers(item, inputs, item.output))
     return body[:start] + moved + body[position + 1 :]
-
-
-def _with_registers(
-    item: Instruction,
-    renamed: tuple[Register, Register] | None = None,
-    output: Register | None = None,
-) -> Instruction:
-    """The instruction with one input register renamed, or another output."""
-    if item == NO_OP:
-        return item
-    fields = {}
-    for field, register in zip(("in1", "in2"), item.inputs, strict=False):
-        fields[field] = (renamed[1] if renamed and register == renamed[0] else register)[1]
-    out = output or item.output
-    constants = {field: getattr(item, field) for field in item.op.constant_fields}
-    return Instruction(item.op, out=out[1] if out else 0, **fields, **constants)
 
 
 def _is_overwritten(body: tuple[Instruction, ...], position: int) -> bool:

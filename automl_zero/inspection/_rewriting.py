@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from automl_zero.inspection._values import ALL_FACTS, Facts, Value, Values, bits, pair, pair_of
+from automl_zero.inspection._webs import with_registers
 from automl_zero.liveness import Harness, Register, Stage
 from automl_zero.program import Instruction, Program
 
@@ -232,11 +233,8 @@ def _simplest(
     if source is not None:
         copied = source[1]
         return Instruction(_COPY[output[0]], in1=copied, in2=copied, out=output[1])
-    fields = {}
-    for field, register in zip(("in1", "in2"), item.inputs, strict=False):
-        fields[field] = (holder(registers[register]) or register)[1]
-    constants = {field: getattr(item, field) for field in item.op.constant_fields}
-    return Instruction(item.op, out=output[1], **fields, **constants)
+    inputs = [holder(registers[register]) or register for register in item.inputs]
+    return with_registers(item, inputs, output)
 
 
 def _constant(value: Value, output: Register) -> Instruction | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl_zero.inspection._coalescing import without_copies, without_overwritten_elements
 from automl_zero.inspection._rewriting import rewritten
+from automl_zero.inspection._webs import packed_registers, split_registers
 from automl_zero.liveness import (
     SUPERVISED,
     Harness,
@@ -11,7 +12,8 @@ from automl_zero.liveness import (
     live_instructions,
     live_program,
 )
-from automl_zero.program import Program
+from automl_zero.ops import REGISTER_KINDS
+from automl_zero.program import MemorySizes, Program
 
 
 def simplify(program: Program, harness: Harness = SUPERVISED, *, exact: bool = True) -> Program:
@@ -46,9 +48,9 @@ def simplify(program: Program, harness: Harness = SUPERVISED, *, exact: bool = T
             functions of constants are constants.
 
     Returns:
-        A program that is never longer than the canonical form; with ``exact``, itself
-        its simplified form. Random ops keep their draws: one is dropped only if no live one
-        follows it in its function, as that would change the numbers of those.
+        A program that is never longer than the canonical form and needs no more registers;
+        simplifying it again changes nothing. Random ops keep their draws: one is dropped
+        only if no live one follows it in its function, whose numbers that would change.
 
     Raises:
         ValueError: If the program's component functions are not the harness's.
@@ -80,13 +82,20 @@ def simplify(program: Program, harness: Harness = SUPERVISED, *, exact: bool = T
       v1 = v1 + v2
     """
     current = canonical_program(program, harness)
+    memory = current.required_memory()
     seen = set()
     while current not in seen:
         seen.add(current)
-        current = min(
-            (_round(current, harness, exact, prefer_reserved) for prefer_reserved in (False, True)),
-            key=len,
+        # Which of two equal registers to keep, and whether it helps that values which only
+        # share a register by chance do not, shows in the result.
+        plain, split = (
+            min((_round(start, harness, exact, choice) for choice in (False, True)), key=len)
+            for start in (current, split_registers(current, harness))
         )
+        if len(split) < len(plain):
+            split = canonical_program(packed_registers(split, harness, memory), harness)
+        fits = _fits(split.required_memory(), memory)
+        current = split if fits and len(split) < len(plain) else plain
     return current
 
 
@@ -98,6 +107,10 @@ def _round(program: Program, harness: Harness, exact: bool, prefer_reserved: boo
     return canonical_program(shorter, harness)
 
 
+def _fits(needed: MemorySizes, memory: MemorySizes) -> bool:
+    return all(needed.count(kind) <= memory.count(kind) for kind in REGISTER_KINDS)
+
+
 def _keeping_draws(old: Program, new: Program, harness: Harness) -> Program:
     """``new``, or as much of it as leaves every live random op its numbers.
 
@@ -107,17 +120,24 @@ def _keeping_draws(old: Program, new: Program, harness: Harness) -> Program:
         old: Live code.
         new: The same, instruction by instruction, with others of the same effect.
     """
-    if _keeps_draws(old, new, harness):
-        return new
-    accepted = old
-    for name, body in new.items():
-        for position, item in enumerate(body):
-            if item != old[name][position]:
-                tried = list(accepted[name])
-                tried[position] = item
-                candidate = accepted.replace(**{name: tried})
-                if _keeps_draws(old, candidate, harness):
-                    accepted = candidate
+    places = [
+        (name, position)
+        for name, body in new.items()
+        for position, item in enumerate(body)
+        if item != old[name][position]
+    ]
+    accepted, waiting = old, [places]
+    while waiting:
+        batch = waiting.pop()
+        bodies = {name: list(body) for name, body in accepted.items()}
+        for name, position in batch:
+            bodies[name][position] = new[name][position]
+        tried = Program(**bodies)
+        if _keeps_draws(old, tried, harness):
+            accepted = tried
+        elif len(batch) > 1:
+            middle = len(batch) // 2
+            waiting += [batch[middle:], batch[:middle]]
     return accepted
 
 

@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 from automl_zero import evaluate, reference
 from automl_zero.evolution import HAND_BUILT_PROGRAMS, hand_built_program
 from automl_zero.inspection import simplify
+from automl_zero.inspection._webs import packed_registers, split_registers
 from automl_zero.liveness import (
+    FEATURES,
+    LABEL,
     REGRESSION,
     SUPERVISED,
     Harness,
     Stage,
     canonical_program,
     live_instructions,
+    live_program,
 )
 from automl_zero.ops import OPS
 from automl_zero.program import Instruction, Program
@@ -111,7 +115,27 @@ def test_any_program_keeps_its_fitness_on_any_task(program, task):
     for harness in harnesses(task.objective):
         simplified = simplify(program, harness)
         assert_same_bits([program], [simplified], [task])
-        assert len(simplified) <= len(canonical_program(program))
+        canonical = canonical_program(program)
+        assert len(simplified) <= len(canonical)
+        simplified.check(canonical.required_memory())
+
+
+@given(programs())
+@settings(max_examples=50)
+def test_a_register_for_each_value_and_few_again_change_no_bit(program):
+    live = live_program(program)
+    split = split_registers(live, SUPERVISED)
+    packed = packed_registers(split, SUPERVISED, program.required_memory())
+    shaped = random_tasks(2, 3, 4, epochs=2)
+    assert len(split) == len(packed) == len(live)
+    assert_same_bits([live, live], [split, packed], shaped)
+    assert not any(item.output in {LABEL, FEATURES} for item in changed(live, packed))
+
+
+def changed(old, new):
+    pairs = zip(old.items(), new.items(), strict=True)
+    bodies = [zip(before, after, strict=True) for (_, before), (_, after) in pairs]
+    return [after for body in bodies for before, after in body if before.output != after.output]
 
 
 @given(programs())
@@ -312,6 +336,17 @@ def test_registers_equal_in_the_first_round_only_stay_two():
     assert bodies[1].startswith("s1 = s2 - s3")
 
 
+def test_a_register_that_is_used_twice_does_not_keep_a_copy_alive():
+    """The prediction's register is overwritten in learn before its copy is read."""
+    texts = {
+        "predict": "s2 = dot(v0, v1); s1 = dot(v0, v1)",
+        "learn": "s1 = 0.07; s2 = s0 - s2; v2 = s2 * v0; v2 = s1 * v2; v1 = v1 + v2",
+    }
+    bodies = body_of(**texts, harness=REGRESSION)
+    assert bodies[1] == "s1 = dot(v0, v1)"
+    assert bodies[2] == "s2 = 0.07; s1 = s0 - s1; v2 = s1 * v0; v2 = s2 * v2; v1 = v1 + v2"
+
+
 def test_a_copy_is_computed_in_place():
     assert predict("s2 = mean(v0); s1 = maximum(s2, s2)") == "s1 = mean(v0)"
     assert predict("v2 = abs(v0); v1 = v2 - v5; s1 = mean(v1)") == "v1 = abs(v0); s1 = mean(v1)"
@@ -324,6 +359,11 @@ def test_a_copy_of_what_is_still_needed_stays():
     assert bodies[2] == "v1 = s0 * v1"
     kept = body_of(predict="s1 = dot(v2, v1)", learn="v2 = maximum(v1, v1); v1 = v1 + v0")
     assert kept[2] == "v2 = maximum(v1, v1); v1 = v0 + v1"
+
+
+def test_a_copy_of_a_register_that_was_written_in_part_stays():
+    text = "v2[0.25] = 3.0; v1 = maximum(v2, v2); v2 = abs(v0); s1 = dot(v1, v2)"
+    assert predict(text).count("; ") == 3
 
 
 def test_overwritten_elements_are_not_set():
