@@ -11,6 +11,9 @@ Running them
     automl_zero.reference               what a program means, in plain NumPy
     Task, TaskBatch, TaskSpec           see automl_zero.tasks for generators and data
 
+Understanding them
+    simplify, ablation                  see automl_zero.inspection; annotate in automl_zero.annotate
+
 Searching
     ProgramSearch, RegularizedEvolution see automl_zero.evolution
     ExperimentConfig, load_config       experiments as TOML
@@ -39,8 +42,10 @@ _HOME = {
     "Task": "automl_zero.tasks",
     "TaskBatch": "automl_zero.tasks",
     "TaskSpec": "automl_zero.tasks",
+    "ablation": "automl_zero.inspection",
     "evaluate": "automl_zero.evaluation",
     "load_config": "automl_zero.config",
+    "simplify": "automl_zero.inspection",
     "trace": "automl_zero.evaluation",
 }
 

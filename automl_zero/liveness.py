@@ -8,7 +8,7 @@ what only names things, the numbers of registers and the order of a sum's inputs
 Index:
     :class:`Harness`, :class:`Stage`: how component functions are driven.
     :data:`SUPERVISED`: the harness of supervised programs; :data:`REGRESSION`: the same
-    without the sigmoid of classification.
+    without the sigmoid of classification; :func:`supervised_harness` tells which.
     :func:`live_instructions`: which instructions are live.
     :func:`needed_registers`: which registers still matter, at each point of a program.
     :func:`live_program`: a program without its dead code.
@@ -132,6 +132,14 @@ Classification puts the sigmoid of the prediction in its place, before learn."""
 
 REGRESSION: Final = _supervised(changed=frozenset())
 """The same, where learn finds the prediction as predict left it."""
+
+
+def supervised_harness(objective: str) -> Harness:
+    """What drives a program on tasks of an objective: ``"rms_error"`` or ``"accuracy"``.
+
+    :data:`SUPERVISED` is right for both; this one may say more.
+    """
+    return REGRESSION if objective == "rms_error" else SUPERVISED
 
 
 def live_instructions(

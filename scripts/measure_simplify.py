@@ -20,7 +20,7 @@ from _common import Row, argument_parser, machine_line, print_rows, write_json
 
 from automl_zero import ProgramSearch, evaluate, load_config
 from automl_zero.inspection import simplify
-from automl_zero.liveness import REGRESSION, SUPERVISED, canonical_program
+from automl_zero.liveness import canonical_program, supervised_harness
 from automl_zero.program import Program
 from automl_zero.streams import stream_key
 
@@ -50,7 +50,7 @@ def measure(name: str, seed: int) -> tuple[Program, Lengths]:
     config = load_config(name, [*CONFIGS[name], f"seed={seed}", "stop.seconds=0"])
     found = ProgramSearch(config).run().program
     tasks = config.tasks.select.make(stream_key(seed, "measure_simplify"))
-    harness = SUPERVISED if tasks[0].objective == "accuracy" else REGRESSION
+    harness = supervised_harness(tasks[0].objective)
     exact = simplify(found, harness)
     inexact = simplify(found, harness, exact=False)
     for precision in ("float64", "float32"):

@@ -4,9 +4,9 @@ Index:
     :func:`main`: the console script; turns every error into one line and an exit code.
     :data:`app`: the commands, for embedding and tests.
 
-One private module per command: ``_demo``, ``_evolve``, ``_evaluate``, ``_ops``,
-``_configs``. Shared by them: ``_search`` runs a search with its display (``_progress``),
-``_results`` prints and writes what it found.
+One private module per command: ``_demo``, ``_evolve``, ``_evaluate``, ``_trace``,
+``_ops``, ``_configs``. Shared by them: ``_search`` runs a search with its display
+(``_progress``), ``_results`` prints and writes what it found, ``_task_options`` chooses tasks.
 """
 
 from automl_zero.cli._app import app, main

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from automl_zero.cli import _configs, _demo, _evaluate, _evolve, _ops
+from automl_zero.cli import _configs, _demo, _evaluate, _evolve, _ops, _trace
 from automl_zero.cli._output import RunFailure
 
 USAGE_ERROR: Final = 2
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("demo")(_demo.demo)
 app.command("evolve")(_evolve.evolve)
 app.command("evaluate")(_evaluate.evaluate)
+app.command("trace")(_trace.trace)
 app.command("ops")(_ops.ops)
 app.command("configs")(_configs.configs)
 

@@ -46,7 +46,7 @@ def _linear(config: ExperimentConfig, quiet: bool) -> bool:
     console.rule("[bold]1. Discover linear regression from random programs", align="left")
     run = run_search(config, "linear regression", quiet=quiet)
     result = run.result
-    print_programs(result.program)
+    print_programs(result.program, config)
     print_fitness(result, config)
     if result.select_fitness > config.experiments.sufficient_fitness:
         print_plain(
@@ -61,7 +61,7 @@ def _digits(config: ExperimentConfig, quiet: bool) -> bool:
     console.print()
     console.rule("[bold]2. Evolve classifiers of handwritten digits", align="left")
     run = run_search(config, "digits", quiet=quiet)
-    print_programs(run.result.program)
+    print_programs(run.result.program, config)
     print_fitness(run.result, config)
     if not quiet:
         err().print("training scikit-learn's models on the same tasks")

@@ -46,7 +46,7 @@ def evolve(
     if out is not None:
         require_writable(out)
     run = run_search(experiment, f"evolve {config}", quiet=quiet)
-    print_programs(run.result.program)
+    print_programs(run.result.program, experiment)
     print_fitness(run.result, experiment)
     if out is not None:
         write_result(out, run.result, experiment)

@@ -3,7 +3,7 @@
     simplify                the program in fewer instructions, same fitness to the last bit
     ablation, Ablation      what each instruction is worth
     trace_registers         what each instruction writes, on a training example
-    RegisterStep, RegisterTrace   one instruction of that; all of them
+    RegisterStep            one register written
 
 How programs are shown stands in :mod:`automl_zero.report`.
 
@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl_zero.inspection._ablation import Ablation, ablation
+    from automl_zero.inspection._register_trace import RegisterStep, trace_registers
     from automl_zero.inspection._simplify import simplify
 
 _HOME = {
     "Ablation": "_ablation",
+    "RegisterStep": "_register_trace",
     "ablation": "_ablation",
     "simplify": "_simplify",
+    "trace_registers": "_register_trace",
 }
 
-__all__ = ["Ablation", "ablation", "simplify"]
+__all__ = ["Ablation", "RegisterStep", "ablation", "simplify", "trace_registers"]
 
 
 def __getattr__(name: str) -> Any:
