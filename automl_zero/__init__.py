@@ -12,7 +12,9 @@ Running them
     Task, TaskBatch, TaskSpec           see automl_zero.tasks for generators and data
 
 Understanding them
-    simplify, ablation                  see automl_zero.inspection; annotate in automl_zero.annotate
+    simplify, ablation                  shorter programs; what each line is worth: see
+                                        automl_zero.inspection
+    automl_zero.report                  comments, LaTeX, dataflow graphs
 
 Searching
     ProgramSearch, RegularizedEvolution see automl_zero.evolution

@@ -5,7 +5,7 @@
     trace_registers         what each instruction writes, on a training example
     RegisterStep            one register written
 
-How programs are shown stands in :mod:`automl_zero.report`.
+How programs are shown: :mod:`automl_zero.report`.
 
 Names load on first use.
 """
