@@ -97,7 +97,11 @@ class _Rewriting:
             count += 1
             if not bodies[component] and self._is_join(self._harness.stage(component)):
                 since.clear()
-            ages = {r: (r not in preferred, since.get(r, 0), r) for r in registers}
+            # A zero is read from a register without a meaning, if there is one.
+            ages = {
+                r: (r not in preferred, since.get(r, 0), r in self._harness.reserved, r)
+                for r in registers
+            }
             new = _simplest(item, registers, result, ages)
             bodies[component].append(new)
             if new.output is not None:
@@ -212,7 +216,7 @@ def _simplest(
     item: Instruction,
     registers: Registers,
     result: Value | None,
-    order: dict[Register, tuple[bool, int, Register]],
+    order: dict[Register, tuple[bool, int, bool, Register]],
 ) -> Instruction:
     """The simplest instruction of the same effect where registers hold ``registers``.
 
