@@ -11,6 +11,11 @@ Running them
     automl_zero.reference               what a program means, in plain NumPy
     Task, TaskBatch, TaskSpec           see automl_zero.tasks for generators and data
 
+Understanding them
+    simplify, ablation                  shorter programs; what each line is worth: see
+                                        automl_zero.inspection
+    automl_zero.report                  comments, LaTeX, dataflow graphs
+
 Searching
     ProgramSearch, RegularizedEvolution see automl_zero.evolution
     ExperimentConfig, load_config       experiments as TOML
@@ -39,8 +44,10 @@ _HOME = {
     "Task": "automl_zero.tasks",
     "TaskBatch": "automl_zero.tasks",
     "TaskSpec": "automl_zero.tasks",
+    "ablation": "automl_zero.inspection",
     "evaluate": "automl_zero.evaluation",
     "load_config": "automl_zero.config",
+    "simplify": "automl_zero.inspection",
     "trace": "automl_zero.evaluation",
 }
 

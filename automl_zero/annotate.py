@@ -7,9 +7,15 @@ Index:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from automl_zero import _roles
 from automl_zero.liveness import SUPERVISED, live_instructions, live_program
 from automl_zero.program import Program
+
+if TYPE_CHECKING:
+    from automl_zero.inspection import Ablation
 
 NO_EFFECT = "no effect"
 """Comment of a line that cannot reach the prediction."""
@@ -17,13 +23,18 @@ NO_EFFECT = "no effect"
 __all__ = ["NO_EFFECT", "annotate", "line_comments"]
 
 
-def annotate(program: Program) -> str:
+def annotate(program: Program, ablation: Iterable[Ablation] = ()) -> str:
     """The program's text with aligned comments; ``Program.parse`` reads it back.
 
     Named are the prediction, the error, what is learnt (weights, biases) and how, the
     learning rate and hidden layers, and lines without effect. A role that does not
     follow with certainty from the program gets no comment. Programs with other component
     functions than ``setup``, ``predict``, ``learn`` come back without comments.
+
+    Args:
+        program: Any program.
+        ablation: What :func:`automl_zero.inspection.ablation` found of this program: each
+            comment of a live line then starts with the change of the fitness without it.
 
     >>> program = Program.parse('''
     ... def Setup():
@@ -48,10 +59,16 @@ def annotate(program: Program) -> str:
       v1 = v1 + v2      # weights += error × learning rate × features
     """
     comments = line_comments(program)
+    worth = {(row.component, row.position): row for row in ablation}
     lines: list[tuple[str, str]] = []
     for name, body in program.items():
         lines.append((f"def {name.capitalize()}():", ""))
-        lines += zip((f"  {item}" for item in body), comments[name], strict=True)
+        for position, (item, comment) in enumerate(zip(body, comments[name], strict=True)):
+            row = worth.get((name, position))
+            if row is not None and row.is_live:
+                without = f"{row.difference:+.3f} without"
+                comment = f"{without}: {comment}" if comment else without
+            lines.append((f"  {item}", comment))
     width = max((len(line) for line, comment in lines if comment), default=0)
     return "\n".join(
         f"{line.ljust(width)}  # {comment}" if comment else line for line, comment in lines

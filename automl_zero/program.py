@@ -189,8 +189,19 @@ class Program:
         return f"<Program {functions}>"
 
     def _repr_html_(self) -> str:
-        """The text form, for notebooks."""
-        return f'<pre class="automl-zero-program">{html.escape(str(self))}</pre>'
+        """The text form with comments on lines whose role is certain, for notebooks."""
+        # Not at the top: annotations are made of programs.
+        from automl_zero.annotate import NO_EFFECT, annotate
+
+        lines = []
+        for line in annotate(self).splitlines():
+            code, sign, comment = line.partition("  # ")
+            text, note = html.escape(code), html.escape(sign + comment)
+            if comment == NO_EFFECT:
+                lines.append(f'<span style="opacity: 0.5">{text}{note}</span>')
+            else:
+                lines.append(f'{text}<span style="color: #2e8b57">{note}</span>' if sign else text)
+        return '<pre class="automl-zero-program">' + "\n".join(lines) + "</pre>"
 
     @classmethod
     def parse(cls, text: str, components: Sequence[str] | None = SUPERVISED_COMPONENTS) -> Program:

@@ -22,6 +22,7 @@ from automl_zero.cli import (
     _resume,
     _runs,
     _show,
+    _trace,
 )
 from automl_zero.cli._output import RunFailure
 
@@ -44,6 +45,7 @@ app.command("resume")(_resume.resume)
 app.command("runs")(_runs.runs)
 app.command("show")(_show.show)
 app.command("evaluate")(_evaluate.evaluate)
+app.command("trace")(_trace.trace)
 app.command("export")(_export.export)
 app.command("ops")(_ops.ops)
 app.command("configs")(_configs.configs)

@@ -48,7 +48,7 @@ def _linear(config: ExperimentConfig, quiet: bool) -> bool:
     console = out()
     console.rule("[bold]1. Discover linear regression from random programs", align="left")
     result = run_search(config, "linear regression", quiet=quiet)
-    print_programs(result.program)
+    print_programs(result.program, config)
     print_fitness(result, config)
     if result.select_fitness > config.experiments.sufficient_fitness:
         print_plain(
@@ -63,7 +63,7 @@ def _digits(config: ExperimentConfig, quiet: bool) -> bool:
     console.print()
     console.rule("[bold]2. Evolve classifiers of handwritten digits", align="left")
     result = run_search(config, "digits", quiet=quiet)
-    print_programs(result.program)
+    print_programs(result.program, config)
     print_fitness(result, config)
     if not quiet:
         err().print("training scikit-learn's models on the same tasks")

@@ -8,64 +8,64 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from automl_zero._config_values import choice, parse_override
 from automl_zero._program_file import read_program
 from automl_zero.annotate import annotate
 from automl_zero.cli._output import out, print_json, print_plain
-from automl_zero.config import load_config
-from automl_zero.streams import stream_key
+from automl_zero.cli._task_options import (
+    ConfigOption,
+    KindOption,
+    OverridesOption,
+    ProgramArgument,
+    SeedOption,
+    SetOption,
+    choose_tasks,
+)
 
 if TYPE_CHECKING:
     from automl_zero.tasks import Task
 
 _MOST_ROWS = 20
-_SETS = ("search", "select", "final")
 
 
 def evaluate(
-    program: Annotated[
-        str, typer.Argument(help="A file with program text, JSON or a result; - for stdin.")
-    ],
-    task: Annotated[
-        str | None, typer.Option(help="Kind of tasks: linear, affine, two_layer_nn, ...")
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option(help="Take the tasks of this experiment instead.")
-    ] = None,
-    tasks: Annotated[
-        str, typer.Option(help="Which tasks of the experiment: search, select or final.")
-    ] = "final",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="With --task a key of the tasks (train=1000), with --config a setting.",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed that draws the tasks.")] = 0,
+    program: ProgramArgument,
+    task: KindOption = None,
+    config: ConfigOption = None,
+    tasks: SetOption = "final",
+    overrides: OverridesOption = None,
+    seed: SeedOption = 0,
     show: Annotated[bool, typer.Option("--show", help="Print the program with comments.")] = False,
+    with_ablation: Annotated[
+        bool,
+        typer.Option("--ablation", help="Print the program with what each line is worth."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train and validate a program on tasks and print its fitness on each."""
-    if (task is None) == (config is None):
-        raise ValueError("--task, --config: expected one of them, received both or none")
-    choice("--tasks", tasks, _SETS)
     parsed = read_program(program)
-    settings: dict[str, Any] = {}
-    if config is not None:
-        experiment = load_config(config, overrides or ())
-        spec = getattr(experiment.tasks, tasks)
-        settings["max_abs_error"] = experiment.evaluation.max_abs_error
-        settings["precision"] = experiment.evaluation.precision
-    else:
-        spec = _task_spec(task, overrides or ())
-    made = spec.make(stream_key(seed, "evaluate"))
+    chosen = choose_tasks(task, config, tasks, overrides, seed)
+    made = chosen.tasks
+    settings: dict[str, Any] = {
+        "max_abs_error": chosen.max_abs_error, "precision": chosen.precision,
+    }  # fmt: skip
 
     from automl_zero import evaluate as evaluate_programs
+    from automl_zero.inspection import ablation
 
     fitness = evaluate_programs([parsed], made, **settings)[0]
+    rows = ablation(parsed, made, **settings) if with_ablation else []
     if as_json:
+        worth = [
+            {
+                "function": row.component,
+                "position": row.position,
+                "instruction": str(row.instruction),
+                "live": row.is_live,
+                "fitness": row.fitness,
+                "difference": row.difference,
+            }
+            for row in rows
+        ]
         print_json(
             {
                 "mean": float(np.mean(fitness)),
@@ -75,25 +75,13 @@ def evaluate(
                     {"name": item.name, "fitness": float(value)}
                     for item, value in zip(made, fitness, strict=True)
                 ],
+                **({"ablation": worth} if with_ablation else {}),
             }
         )
         return
-    if show:
-        print_plain(annotate(parsed) + "\n")
+    if show or with_ablation:
+        print_plain(annotate(parsed, rows) + "\n")
     _print_table(made, fitness)
-
-
-def _task_spec(kind: str | None, overrides: list[str] | tuple[str, ...]) -> Any:
-    from automl_zero.tasks import TaskSpec
-
-    data: dict[str, Any] = {"kind": kind}
-    for override in overrides:
-        path, value = parse_override(override)
-        data[".".join(path)] = value
-    try:
-        return TaskSpec.from_data(data)
-    except ValueError as error:
-        raise ValueError(f"--task {kind}: {error}") from None
 
 
 def _print_table(made: list[Task], fitness: Any) -> None:

@@ -72,7 +72,7 @@ def search_and_print(
     if out is not None:
         require_writable(out)
     result = run_search(experiment, title, quiet=quiet, place=place)
-    print_programs(result.program)
+    print_programs(result.program, experiment)
     print_fitness(result, experiment)
     if out is not None:
         write_result(out, result, experiment)

@@ -13,7 +13,7 @@ from automl_zero.annotate import annotate
 from automl_zero.cli._output import json_text, out, print_plain, write_whole
 from automl_zero.cli._progress import count_text, seconds_text
 from automl_zero.config import ExperimentConfig
-from automl_zero.liveness import canonical_program
+from automl_zero.liveness import supervised_harness
 
 if TYPE_CHECKING:
     from automl_zero.evolution import SearchResult
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-def print_programs(program: Program) -> None:
+def print_programs(program: Program, config: ExperimentConfig) -> None:
     """The program as found and its simplified form, both with comments."""
     console = out()
-    simplified = canonical_program(program)
+    simplified = _simplified(program, config)
     console.print("\n[bold]Program as found[/bold]")
     print_plain(annotate(program))
     if str(simplified) != str(program):
@@ -36,9 +36,7 @@ def print_programs(program: Program) -> None:
 def print_fitness(result: SearchResult, config: ExperimentConfig) -> None:
     """One line each for how the program did and what the search cost."""
     tasks = result.final_task_fitness
-    words = {"rms_error": "fitness", "accuracy": "accuracy"}
-    kind = config.tasks.final.kind
-    unit = words["accuracy" if kind == "projected_binary" else "rms_error"]
+    unit = "accuracy" if _objective(config) == "accuracy" else "fitness"
     print_plain(
         f"\n{unit}: search {result.fitness:.5f} · selection {result.select_fitness:.5f} · "
         f"final {result.final_fitness:.5f} (mean of {len(tasks)} unseen tasks, "
@@ -59,7 +57,7 @@ def result_data(result: SearchResult, config: ExperimentConfig) -> dict[str, Any
         "format": RESULT_FORMAT,
         "version": VERSION,
         "program": str(result.program),
-        "simplified": str(canonical_program(result.program)),
+        "simplified": str(_simplified(result.program, config)),
         "fitness": result.fitness,
         "select_fitness": result.select_fitness,
         "final_fitness": result.final_fitness,
@@ -82,6 +80,16 @@ def write_result(path: Path, result: SearchResult, config: ExperimentConfig) -> 
     else:
         text = f"{json_text(result_data(result, config))}\n"
     write_whole(path, text)
+
+
+def _objective(config: ExperimentConfig) -> str:
+    return "accuracy" if config.tasks.final.kind == "projected_binary" else "rms_error"
+
+
+def _simplified(program: Program, config: ExperimentConfig) -> Program:
+    from automl_zero.inspection import simplify
+
+    return simplify(program, supervised_harness(_objective(config)))
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from automl_zero.cli._output import out, print_plain
 from automl_zero.cli._progress import count_text, seconds_text
 from automl_zero.cli._results import print_programs
 from automl_zero.cli._runs import individuals_of
+from automl_zero.config import load_config
 
 if TYPE_CHECKING:
     from automl_zero.evolution.runs import Run
@@ -111,7 +112,7 @@ def _print_best(run: Run) -> None:
     if run.kind == "program search":
         from automl_zero.program import Program
 
-        print_programs(Program.parse(best["genome"]))
+        print_programs(Program.parse(best["genome"]), load_config(run.path / "config.toml"))
     else:
         print_plain(f"\nbest  {best['genome']}")
     parts = [f"search {_number(best['fitness'], 5)}"]

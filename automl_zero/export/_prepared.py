@@ -12,8 +12,8 @@ from automl_zero.liveness import (
     PREDICTION,
     Register,
     canonical_program,
+    needed_registers,
     random_ordinals,
-    registers_needed_after,
 )
 from automl_zero.ops import CONSTANT_ROLES
 from automl_zero.program import MemorySizes, Program
@@ -87,7 +87,7 @@ def prepare(program: Program | str, objective: str, simplify: bool) -> Prepared:
         squashes=objective == "accuracy",
         sizes=program.required_memory(),
         ordinals=random_ordinals(program),
-        needed_after=registers_needed_after(program),
+        needed_after={name: found[-1] for name, found in needed_registers(program).items()},
         is_random=any(item.op.random for _, body in program.items() for item in body),
     )
 

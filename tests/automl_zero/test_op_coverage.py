@@ -18,9 +18,11 @@ from automl_zero.cli import main
 from automl_zero.config import ComponentConfig, MutationConfig, MutationWeights
 from automl_zero.evaluation import canonical_program, evaluate, program_cost, run_instruction
 from automl_zero.evolution import ProgramSpace, evolution_stream
+from automl_zero.inspection._values import Values
 from automl_zero.ops import OPS
 from automl_zero.program import Instruction, MemorySizes, Program
 from automl_zero.reference import Draws, Memory
+from automl_zero.report import dataflow_graph
 from tests.workloads import random_instruction, random_tasks
 
 MEMORY = MemorySizes(6, 5, 5)
@@ -195,6 +197,36 @@ def annotation(op):
     return True
 
 
+def latex(op):
+    """A formula that names the op's registers and constants."""
+    names = [f"{{{word}}}" for word in ("a", "b")[: op.arity]]
+    names += [f"{{{role.name}}}" for role in op.constants] + ["{out}"]
+    return all(name in op.latex for name in names)
+
+
+def simplification(op):
+    """What it computes has a value; two of the same inputs have the same, unless drawn."""
+    values, item = Values(), example(op)
+    if not op.output:
+        return False
+    inputs = [values.unknown(kind) for kind in op.inputs + op.output * op.keeps_output]
+    once, twice = values.apply(item, inputs), values.apply(item, inputs)
+    assert (once is twice) == (not op.random)
+    return once.kind == op.output
+
+
+def dataflow(op):
+    """An op that is live is a node, and reads its inputs."""
+    if not op.output:
+        return False
+    read = Instruction(READERS[op.output], in1=1, out=1) if op.output in "vm" else None
+    program = Program(setup=[], predict=[example(op), *([read] if read else [])], learn=[])
+    graph = dataflow_graph(program)
+    return "predict_0" in graph and (graph.in_degree("predict_0") > 0) == bool(
+        op.inputs or op.keeps_output
+    )
+
+
 def table(op):
     """``automl-zero ops``."""
     (line,) = [line for line in ops_output().splitlines() if f" {op.name} " in line]
@@ -210,14 +242,17 @@ def json_table(op):
 
 CONSUMERS = (
     text, parser, json_form, arrays, numpy_meaning, compiled_leaf, compiled_variants, live_code,
-    cost, drawing, mutation, annotation, table, json_table,
+    cost, drawing, mutation, annotation, latex, simplification, dataflow, table, json_table,
 )  # fmt: skip
 
 # NO_OP computes nothing, so it changes no memory, is never live and has nothing to alter.
 GAPS = {
     ("NO_OP", consumer)
-    for consumer in (numpy_meaning, compiled_leaf, compiled_variants, live_code, mutation)
-}
+    for consumer in (
+        numpy_meaning, compiled_leaf, compiled_variants, live_code, mutation, latex,
+        simplification, dataflow,
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.__name__)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl_zero.evolution import hand_built_program
 from automl_zero.ops import OPS
 from automl_zero.program import (
     INSTRUCTION_DTYPE,
@@ -118,6 +119,16 @@ def test_replace_exchanges_one_component_function():
 
 def test_html_escapes_and_shows_the_text():
     assert "s1 = dot(v0, v1)" in Program.parse(LINEAR)._repr_html_()
+
+
+def test_notebooks_show_comments_and_fade_dead_lines():
+    shown = Program.parse(LINEAR + "\n  s3 = abs(s3)\n")._repr_html_().splitlines()
+    assert any('<span style="color: #2e8b57">  # prediction = weights' in line for line in shown)
+    assert shown[-1].startswith('<span style="opacity: 0.5">  s3 = abs(s3)')
+    network = hand_built_program("neural_net")._repr_html_()
+    assert "(hidden layer &gt; 0)" in network
+    text = re.sub("<[^>]*>", "", network).replace("&gt;", ">")
+    assert Program.parse(text) == hand_built_program("neural_net")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_quiet_shows_nothing() -> None:
 def test_programs_are_shown_as_found_and_simplified(
     capsys: pytest.CaptureFixture[str], result: Result
 ) -> None:
-    _results.print_programs(result.program)
+    _results.print_programs(result.program, load_config("demo"))
     shown = capsys.readouterr().out
     assert "  s3 = 0.1          # no effect" in shown
     assert "Simplified" in shown

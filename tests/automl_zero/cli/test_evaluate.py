@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def test_show_prints_the_program_with_comments(
 ) -> None:
     assert main(["evaluate", program, "--task", "linear", "--show"]) == 0
     assert "# weights += error × learning rate × features" in capsys.readouterr().out
+
+
+def test_ablation_prints_what_each_line_is_worth(
+    capsys: pytest.CaptureFixture[str], program: str
+) -> None:
+    arguments = ["evaluate", program, "--task", "linear", "--set", "train=1000", "--ablation"]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.search(r"  s2 = 0\.1 +# -0\.\d{3} without: learning rate", lines[1])
+    assert main([*arguments, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["ablation"]
+    assert [row["instruction"] for row in rows][:2] == ["s2 = 0.1", "s1 = dot(v1, v0)"]
+    assert all(row["live"] and row["difference"] < -0.1 for row in rows)
 
 
 @pytest.mark.parametrize(
