@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
                     model.fit(parts[0], parts[2])
                 if label == "searched":
                     seconds.append(time.perf_counter() - start)
-                    scores.setdefault("promised", []).append(model.result_.final_fitness)
+                    scores.setdefault("promised", []).append(model.run_.final_fitness)
                 scores.setdefault(label, []).append(model.score(parts[1], parts[3]))
         rows += [
             Row(f"{name}_{label}", float(np.mean(values)), "R2" if name == "diabetes" else "")

@@ -65,7 +65,7 @@ class _Searching(BaseEstimator):
         self.random_state = random_state
 
     def _search(self, X: NDArray[np.float64], y: NDArray[np.float64], classes: int) -> None:
-        """Find a program; sets ``program_``, ``result_``, ``projection_``, ``epochs_``."""
+        """Find a program; sets ``program_``, ``run_``, ``projection_``, ``epochs_``."""
         self._check()
         random = check_random_state(self.random_state)
         self._seed = int(random.randint(2**31 - 1))
@@ -83,8 +83,8 @@ class _Searching(BaseEstimator):
             mean, scale = _mean_and_scale(y[rows][:, None])
             y = (y - mean) / scale
         config = self._config(features, y, rows, unseen if held_out else rows, classes)
-        self.result_ = ProgramSearch(config).run()
-        self.program_ = self.result_.program
+        self.run_ = ProgramSearch(config).run()
+        self.program_ = self.run_.program
         self.epochs_ = self._best_epochs(X[rows], y[rows])
 
     def _scaled(self, X: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -228,8 +228,8 @@ class AutoMLZeroClassifier(ClassifierMixin, _Searching):
 
     Attributes:
         program_: The program found.
-        result_: The :class:`~automl_zero.evolution.SearchResult`: fitnesses, counts, tasks.
-        is_final_unseen_: Whether ``result_.final_fitness`` is of examples that the search did
+        run_: The :class:`~automl_zero.evolution.SearchResult`: fitnesses, counts, tasks.
+        is_final_unseen_: Whether ``run_.final_fitness`` is of examples that the search did
             not see: there were 50 or more.
         epochs_: Passes over the examples, chosen on a part of them.
         estimator_: The :class:`EvolvedClassifier` that predicts.

@@ -34,17 +34,17 @@ def test_a_search_is_the_same_for_a_number_of_individuals_and_a_seed():
     )
     assert one.program_ == two.program_
     assert np.array_equal(one.decision_function(x), two.decision_function(x))
-    assert one.result_.final_task_fitness == two.result_.final_task_fitness
-    assert one.result_.final_task_fitness != other.result_.final_task_fitness
+    assert one.run_.final_task_fitness == two.run_.final_task_fitness
+    assert one.run_.final_task_fitness != other.run_.final_task_fitness
 
 
 def test_the_result_tells_what_was_found_and_how():
     x, y = load_iris(return_X_y=True)
     model = AutoMLZeroClassifier(None, max_individuals=2000, random_state=0).fit(x, y)
     assert model.is_final_unseen_
-    assert model.result_.statistics.individuals == 2000
-    assert 0.9 < model.result_.final_fitness <= 1
-    assert model.program_ == model.result_.program
+    assert model.run_.statistics.individuals == 2000
+    assert 0.9 < model.run_.final_fitness <= 1
+    assert model.program_ == model.run_.program
     assert model.score(x, y) > 0.9
     assert len(model.estimator_.models_) == 3
     copy = pickle.loads(pickle.dumps(model))
@@ -55,7 +55,7 @@ def test_a_search_may_start_from_nothing_or_a_network_and_end_by_time():
     x, y = load_diabetes(return_X_y=True)
     for initial in ("no_op", "neural_net"):
         model = AutoMLZeroRegressor(0.2, initial=initial, random_state=0).fit(x, y)
-        assert model.result_.seconds < 5
+        assert model.run_.seconds < 5
         assert np.isfinite(model.predict(x)).all()
 
 
@@ -66,7 +66,7 @@ def test_many_features_are_projected():
     model = AutoMLZeroClassifier(None, max_individuals=500, max_features=16, random_state=0)
     assert model.fit(x, y).score(x, y) > 0.85
     assert model.projection_.shape == (64, 16)
-    assert model.result_.final_tasks[0].features == 17  # and one that is always 1
+    assert model.run_.final_tasks[0].features == 17  # and one that is always 1
 
 
 @pytest.mark.parametrize(
