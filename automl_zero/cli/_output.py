@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -83,10 +82,9 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         RunFailure: If it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    from automl_zero.evolution.runs import RunWriteError, write_atomically
+
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise RunFailure(f"--out: cannot write {path}: {error.strerror}") from None
+        write_atomically(path, text, durable=False)
+    except RunWriteError as error:
+        raise RunFailure(f"--out: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_failed_write_leaves_nothing_behind(
     def fail(*names: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_output.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(_output.RunFailure, match="No space left on device"):
         _output.write_whole(tmp_path / "x.json", "text")
     assert list(tmp_path.iterdir()) == []
