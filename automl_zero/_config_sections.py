@@ -291,8 +291,9 @@ class IslandsConfig:
         count: Islands, each with a population of ``population.size``. At least as many as
             workers; twice as many even out epochs that take unlike times.
         epoch: Individuals that an island creates before it is looked at: limits, new best
-            programs and migration come between epochs. Caches start empty with each. 0
-            stands for ten times the population; an epoch of about a second is best.
+            programs and migration come between epochs. Caches start with each from what
+            the population tells. 0 stands for ten times the population; an epoch of about a
+            second is best.
         migration: Who receives from whom: ``"ring"`` (each island from the one before it),
             ``"star"`` (the first from all, all from the first), ``"random"`` (each from one
             drawn each time), or ``"none"``.

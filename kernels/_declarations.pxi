@@ -180,5 +180,5 @@ cdef extern from "evolution.h":
     int evolution_run(Evolution *, int64_t) nogil
     int evolution_immigrate(Evolution *, const ProgramView *, Birth) nogil
     void evolution_empty_caches(Evolution *) nogil
-    int evolution_identify(Evolution *, int) nogil
+    int evolution_recall(Evolution *) nogil
     void evolution_drop_improvements(Evolution *) nogil

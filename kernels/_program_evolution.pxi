@@ -254,8 +254,8 @@ cdef class CompiledEvolution:
 
     def restore(self, scalars, best, const double[:, ::1] scores, const int64_t[:, ::1] births,
                 const int32_t[:, ::1] sizes, const uint8_t[::1] code):
-        """Sets the whole state as `scalars`, `best` and `population` gave it; empties the caches
-        and drops the improvements. No size may be above `capacity`."""
+        """Sets the whole state as `scalars`, `best` and `population` gave it; fills the caches
+        from the population alone and drops the improvements. No size may be above `capacity`."""
         cdef Individual *individual
         cdef ProgramView view
         cdef const uint8_t[::1] raw
@@ -263,7 +263,6 @@ cdef class CompiledEvolution:
         cdef size_t at = 0
         if self.running:
             raise RuntimeError("this evolution is running in another thread")
-        evolution_empty_caches(&self.evolution)
         evolution_drop_improvements(&self.evolution)
         self.evolution.stream.state = scalars["stream"]
         self.evolution.ring.next = scalars["next_slot"]
@@ -275,14 +274,11 @@ cdef class CompiledEvolution:
             self.evolution.ring.fitness[i] = scores[i, 0]
             individual.score = Score(scores[i, 1], scores[i, 2])
             individual.birth = Birth(births[i, 0], births[i, 1], <int32_t> births[i, 2])
-            individual.caches_emptied = -1
             for c in range(COMPONENT_COUNT):
                 view.size[c] = sizes[i, c]
                 view.code[c] = <const Instruction *> (&code[0] + at) if sizes[i, c] else NULL
                 at += sizes[i, c] * sizeof(Instruction)
             mutable_program_copy(&individual.program, &view)
-            if evolution_identify(&self.evolution, i):
-                raise MemoryError("not enough memory for a population")
         self.evolution.best_birth.number = -1
         if best is not None:
             self.evolution.best_fitness, self.evolution.best_birth, raw, best_sizes = best
@@ -292,3 +288,5 @@ cdef class CompiledEvolution:
                 view.code[c] = <const Instruction *> (&raw[0] + at) if best_sizes[c] else NULL
                 at += view.size[c] * sizeof(Instruction)
             mutable_program_copy(&self.evolution.best, &view)
+        if evolution_recall(&self.evolution):
+            raise MemoryError("not enough memory for a population")

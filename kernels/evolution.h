@@ -105,8 +105,9 @@ int evolution_immigrate(Evolution *evolution, const ProgramView *program, Birth 
 /* Forgets all fitness by program. */
 void evolution_empty_caches(Evolution *evolution);
 
-/* Sets the canonical fingerprint of the individual in a slot. Returns 0 or -1. */
-int evolution_identify(Evolution *evolution, int slot);
+/* After the population was set: sets what its children can reuse, and fills the caches with
+   what the population alone tells, so that they are a function of it. Returns 0 or -1. */
+int evolution_recall(Evolution *evolution);
 
 void evolution_drop_improvements(Evolution *evolution);
 

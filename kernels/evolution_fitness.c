@@ -97,6 +97,14 @@ static int run_up_to_hurdle(Evolution *evolution, Score *score)
     return 0;
 }
 
+/* Whether the canonical program costs more than the train budget. */
+static int is_over_budget(const Evolution *evolution)
+{
+    const CanonicalProgram *canonical = &evolution->canonical;
+    double steps = (double)evolution->batch->train_count * evolution->batch->epochs;
+    return canonical->setup_cost + steps * canonical->step_cost > evolution->options.max_cost;
+}
+
 /* Score of the canonical program through the equivalence cache. */
 static int score_by_probe(Evolution *evolution, Score *score, int *exact)
 {
@@ -135,7 +143,6 @@ static int score_by_probe(Evolution *evolution, Score *score, int *exact)
 static int score_of_canonical(Evolution *evolution, Score *score, int *exact)
 {
     const CanonicalProgram *canonical = &evolution->canonical;
-    const TaskBatch *batch = evolution->batch;
     /* A score that does not suffice any more goes through the probe again, as it would
        without this cache: the equivalence cache may know the other tasks by now. */
     if (canonical_cache_get(&evolution->canonical_cache, canonical->key, score)
@@ -144,8 +151,7 @@ static int score_of_canonical(Evolution *evolution, Score *score, int *exact)
         *exact = !evolution->fec.capacity;
         return 0;
     }
-    double steps = (double)batch->train_count * batch->epochs;
-    if (canonical->setup_cost + steps * canonical->step_cost > evolution->options.max_cost) {
+    if (is_over_budget(evolution)) {
         evolution->statistics.over_budget++;
         *score = (Score){0, 0};
         return 0;
@@ -181,6 +187,55 @@ int evolution_evaluate_child(Evolution *evolution, double *fitness, int *exact)
     evolution_fitness_of_score(evolution, &child->score, fitness);
     if (is_below_hurdle(evolution, &child->score))
         *exact = 0;
+    return 0;
+}
+
+/* Fills the caches with what the population tells, and each individual's score with what its
+   children would get from them. */
+static int recall(Evolution *evolution, Individual *individual)
+{
+    CanonicalProgram *canonical = &evolution->canonical;
+    const EvolutionOptions *options = &evolution->options;
+    ProgramView view = mutable_program_view(&individual->program);
+    if (canonicalize_program(canonical, &view, options->canonical_flags))
+        return -1;
+    for (int c = 0; c < COMPONENT_COUNT; c++)
+        memcpy(individual->gap[c], canonical->gap[c],
+               ((size_t)view.size[c] + 1) * sizeof(RegisterSet));
+    memcpy(individual->key, canonical->key, sizeof individual->key);
+    individual->caches_emptied = evolution->caches_emptied;
+    if (canonical_cache_get(&evolution->canonical_cache, canonical->key, &individual->score))
+        return 0;
+    if (is_over_budget(evolution)) {
+        individual->score = (Score){0, 0};
+    } else if (evolution->fec.capacity) {
+        uint64_t key;
+        if (run_kernels(evolution, evolution->batch, 0, options->fec_train, options->fec_valid,
+                        &key))
+            return -1;
+        if (all_failed(evolution)) {
+            individual->score = (Score){0, 0};
+        } else if (equivalence_cache_full(&evolution->fec)) {
+            individual->caches_emptied = -1;
+            return 0;
+        } else if (!equivalence_cache_get(&evolution->fec, key, &evolution->child.score)) {
+            equivalence_cache_put(&evolution->fec, key, individual->score);
+        } else {
+            individual->score = evolution->child.score;
+        }
+    }
+    canonical_cache_put(&evolution->canonical_cache, canonical->key, individual->score);
+    return 0;
+}
+
+int evolution_recall(Evolution *evolution)
+{
+    const int64_t train_steps = evolution->statistics.train_steps;
+    evolution_empty_caches(evolution);
+    for (int slot = 0; slot < evolution->ring.count; slot++)
+        if (recall(evolution, &evolution->individuals[slot]))
+            return -1;
+    evolution->statistics.train_steps = train_steps;
     return 0;
 }
 

@@ -80,16 +80,6 @@ void evolution_empty_caches(Evolution *evolution)
     evolution->caches_emptied++;
 }
 
-int evolution_identify(Evolution *evolution, int slot)
-{
-    Individual *individual = &evolution->individuals[slot];
-    ProgramView view = mutable_program_view(&individual->program);
-    if (canonicalize_program(&evolution->canonical, &view, evolution->options.canonical_flags))
-        return -1;
-    memcpy(individual->key, evolution->canonical.key, sizeof individual->key);
-    return 0;
-}
-
 void evolution_set_best(Evolution *evolution, double fitness)
 {
     ProgramView view = mutable_program_view(&evolution->child.program);

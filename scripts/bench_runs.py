@@ -21,6 +21,9 @@ is one of the digits experiment, whose programs are longer than the demo's.
 ``island_coordinator_ms`` the coordinator's processor time for it: a run of a thousand islands
 takes a thousand times as much per round.
 
+``speed_epochs_of_N`` is the demo's speed when its state is taken and restored, and its caches
+are emptied, every N individuals; 1 is that of one epoch of 250,000, an experiment.
+
 ``scheduling_us_2000_islands`` is the time per epoch to decide what runs and whose turn it is,
 with 2,000 islands and migration, epochs that take no time.
 
@@ -182,6 +185,29 @@ def measure_traffic(epochs: int) -> list[Row]:
     ]
 
 
+def measure_epochs(rounds: int) -> list[Row]:
+    """What it costs to cut an experiment into epochs."""
+    whole = 250_000
+    lengths = (whole, 10_000, 20_000, 50_000)
+    seconds: dict[int, list[float]] = {length: [] for length in lengths}
+    for seed in range(rounds):
+        for length in lengths:  # in turn, so that a disturbance meets all
+            function = ProgramEpoch(load_config("demo", [f"islands.epoch={length}"]), seed)
+            state = function(0, None, [], individuals=1).state
+            start = time.process_time()
+            created = 0
+            while created < whole:
+                count = min(length, whole - created)
+                state = function(0, state, [], individuals=count).state
+                created += count
+            seconds[length].append(time.process_time() - start)
+    base = statistics.median(seconds[whole])
+    return [
+        Row(f"speed_epochs_of_{length}", base / statistics.median(seconds[length]), "")
+        for length in lengths[1:]
+    ]
+
+
 class _InstantExecutor(Executor):
     """Runs calls at once; many are on their way at the same time."""
 
@@ -279,6 +305,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     rows = measure_checkpoint(20 if quick else 100)
     rows += measure_traffic(200 if quick else 1000)
+    rows += measure_epochs(3 if quick else 15)
     rows += measure_scheduling()
     rows += measure_memory(long_run)
     rows += measure_speedup(individuals, rounds)

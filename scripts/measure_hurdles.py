@@ -30,7 +30,7 @@ from _results import ResultFile, add_results_option
 
 from automl_zero import ProgramSearch, load_config
 
-PERCENTILES: Final = (None, 25, 50, 75)  # None: no hurdle
+PERCENTILES: Final = (None, 25, 50)  # None: no hurdle
 
 PROBLEMS: Final[dict[str, tuple[str, int, list[str]]]] = {
     # name: configuration, tasks before the hurdle, settings

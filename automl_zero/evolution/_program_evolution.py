@@ -188,6 +188,8 @@ class ProgramEvolution:
 
         Of programs that are equal, the first only.
         """
+        if count == 0:
+            return []
         compiled = self._compiled
         fitnesses = compiled.fitnesses
         births = [_birth(compiled.birth(slot)) for slot in range(len(fitnesses))]
@@ -205,7 +207,7 @@ class ProgramEvolution:
         self._compiled.reset(evolution_stream(integer("seed", seed, 0, 2**64 - 1)).state)
 
     def state(self) -> bytes:
-        """Everything but the caches, which an evolution that is restored begins without.
+        """Everything but the caches.
 
         Arrow data; some 50 kB for 1,000 programs of 20 instructions.
         """
@@ -214,8 +216,9 @@ class ProgramEvolution:
     def restore(self, state: bytes) -> None:
         """Go on from a state of :meth:`state`, of an evolution made with the same arguments.
 
-        The caches are emptied and improvements not taken are dropped. So two evolutions
-        that are restored from one state go on alike to the last bit, counts included.
+        The caches are filled with what the population tells and nothing else, and
+        improvements not taken are dropped. So two evolutions that are restored from one
+        state go on alike to the last bit, counts included.
 
         Raises:
             RuntimeError: If another thread is running this evolution.

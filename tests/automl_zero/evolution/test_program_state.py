@@ -60,6 +60,43 @@ def test_a_restored_evolution_goes_on_as_if_nothing_had_been() -> None:
     assert plain.best == restored.best
 
 
+@pytest.mark.parametrize("space", [DEMO, ALL_OPS], ids=["demo", "all_ops"])
+@pytest.mark.parametrize("canonical_bytes", [0, 128, 4096])
+@pytest.mark.parametrize("fec_bytes", [0, 4096, 1 << 20], ids=["no_fec", "tiny_fec", "fec"])
+@pytest.mark.parametrize("hurdle_tasks", [0, 2])
+def test_the_canonical_cache_changes_no_bit_over_epochs(
+    space: ProgramSpace, canonical_bytes: int, fec_bytes: int, hurdle_tasks: int
+) -> None:
+    """A restored evolution fills its caches from the population: from it alone."""
+    options: dict[str, Any] = {"hurdle_tasks": hurdle_tasks, "population_size": 120}
+    if fec_bytes:
+        options |= {"fec": True, "fec_bytes": fec_bytes, "fec_train": 2, "fec_valid": 1}
+    cached = evolution(space, **options)
+    other = evolution(space, canonical_bytes=canonical_bytes, **options)
+    for _ in range(8):
+        for one in (cached, other):
+            one.run(700)
+            one.restore(one.state())
+        assert cached.fitnesses.tobytes() == other.fitnesses.tobytes()
+        assert cached.population() == other.population()
+        assert cached.best == other.best
+    assert cached.statistics.canonical_hits > other.statistics.canonical_hits
+    assert cached.statistics.verifications == other.statistics.verifications
+
+
+def test_what_the_population_tells_is_known_after_restoring() -> None:
+    """Children of the restored population are as seldom run as without the break."""
+    plain, restored = evolution(fec=True), evolution(fec=True)
+    for one in (plain, restored):
+        one.run(3000)
+    for _ in range(20):
+        plain.run(60)
+        restored.restore(restored.state())
+        restored.run(60)
+    extra = restored.statistics.evaluations - plain.statistics.evaluations
+    assert extra < 0.15 * 1200
+
+
 def test_a_reset_evolution_is_a_new_one() -> None:
     used, fresh = evolution(seed=1), evolution(seed=2)
     used.run(1000)
