@@ -11,6 +11,7 @@ from rich.table import Table
 from automl_zero._config_values import choice, parse_override
 from automl_zero._program_file import read_program
 from automl_zero.annotate import annotate
+from automl_zero.cli._custom_ops import OpsOption, run_ops_files
 from automl_zero.cli._output import out, print_json, print_plain
 from automl_zero.config import load_config
 from automl_zero.streams import stream_key
@@ -43,6 +44,7 @@ def evaluate(
             help="With --task a key of the tasks (train=1000), with --config a setting.",
         ),
     ] = None,
+    ops: OpsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed that draws the tasks.")] = 0,
     show: Annotated[bool, typer.Option("--show", help="Print the program with comments.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -51,6 +53,7 @@ def evaluate(
     if (task is None) == (config is None):
         raise ValueError("--task, --config: expected one of them, received both or none")
     choice("--tasks", tasks, _SETS)
+    run_ops_files(ops)
     parsed = read_program(program)
     settings: dict[str, Any] = {}
     if config is not None:

@@ -109,9 +109,7 @@ def _print_best(run: Run) -> None:
     if best is None:
         return
     if run.kind == "program search":
-        from automl_zero.program import Program
-
-        print_programs(Program.parse(best["genome"]))
+        _print_program(best["genome"])
     else:
         print_plain(f"\nbest  {best['genome']}")
     parts = [f"search {_number(best['fitness'], 5)}"]
@@ -120,6 +118,15 @@ def _print_best(run: Run) -> None:
     if result is not None and "final_fitness" in result:
         parts.append(f"final {_number(result['final_fitness'], 5)}")
     print_plain("\nfitness: " + " · ".join(parts))
+
+
+def _print_program(text: str) -> None:
+    from automl_zero.program import Program, ProgramSyntaxError
+
+    try:
+        print_programs(Program.parse(text))
+    except ProgramSyntaxError:  # ops of the user's own: to read a run never runs their code
+        print_plain(f"\nProgram as found\n{text}")
 
 
 def _number(value: Any, digits: int = 4) -> str:
