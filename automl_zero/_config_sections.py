@@ -392,6 +392,6 @@ def _checked_ops(ops: Any) -> tuple[str, ...] | str:
         if name not in OP_BY_NAME:
             raise ValueError(
                 f"ops: expected op names, received {name!r}{did_you_mean(name, OP_BY_NAME)}; "
-                f"ops of your own are declared first"
+                f"your own are declared first (--ops FILE, or register_op)"
             )
     return tuple(ops)

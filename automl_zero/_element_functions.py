@@ -18,6 +18,8 @@ from numba import types
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
+from automl_zero._function_digest import python_function
+
 _NUMBERS: Final = (types.Float, types.Integer, types.Boolean)
 
 
@@ -40,20 +42,22 @@ def compile_function(function: FunctionType, arity: int) -> ElementFunctions:
     """Compile a function of ``arity`` numbers, 1 or 2.
 
     IEEE 754 arithmetic without fast-math: division by 0 raises nothing and NaN stays NaN. In
-    float32 the function's own float constants are float32, as NumPy has it for a Python number
-    beside a float32 one.
+    float32 the float constants are float32, as NumPy has it for a Python number beside a
+    float32 one. Functions that it calls are compiled with it.
 
     Raises:
-        ValueError: If Numba cannot compile it or it does not return a real number.
+        ValueError: If Numba cannot compile it, it calls itself or does not return a real number.
     """
-    narrow = _with_float32_constants(function)
-    owners = (_lanes(function, arity, types.float64), _lanes(narrow, arity, types.float32))
+    owners = tuple(
+        _lanes(_prepared(function, narrow=real is types.float32), arity, real)
+        for real in (types.float64, types.float32)
+    )
     return ElementFunctions(owners[0].address, owners[1].address, owners)
 
 
 def _lanes(function: FunctionType, arity: int, real: Any) -> Any:
     """The cfunc that applies ``function`` to contiguous numbers."""
-    scalar = numba.njit(error_model="numpy")(function)
+    scalar = _compiled(function)
     loop = _loop(arity)
 
     def lanes(count, a, b, out):  # type: ignore[no-untyped-def]
@@ -152,21 +156,36 @@ class _DistinctNode(ir.MDValue):
         buf += ("distinct !{ ", ", ".join(node.get_reference() for node in nodes), " }\n")
 
 
-def _with_float32_constants(function: FunctionType) -> FunctionType:
-    """A copy whose float constants, its own and those that it refers to, are float32."""
-    code = function.__code__
-    cells = tuple(CellType(_narrow(cell.cell_contents)) for cell in function.__closure__ or ())
-    outside = function.__globals__
-    used = {name: _narrow(outside[name]) for name in code.co_names if name in outside}
+def _prepared(
+    function: FunctionType, narrow: bool, callers: tuple[FunctionType, ...] = ()
+) -> FunctionType:
+    """A copy with the functions that it calls compiled for IEEE 754 arithmetic too.
+
+    With ``narrow``, the float constants, written in it or referred to, are float32.
+    """
+    callers = (*callers, function)
+
+    def prepared(value: Any) -> Any:
+        value = python_function(value)
+        if isinstance(value, FunctionType):
+            if value in callers:
+                raise ValueError(f"function: expected no recursion, received {value.__name__}")
+            return _compiled(_prepared(value, narrow, callers))
+        if narrow and type(value) is float:
+            with np.errstate(over="ignore"):
+                return np.float32(value)
+        return value
+
+    code, outside = function.__code__, function.__globals__
+    used = {name: prepared(outside[name]) for name in code.co_names if name in outside}
     return FunctionType(
-        code.replace(co_consts=tuple(map(_narrow, code.co_consts))),
+        code.replace(co_consts=tuple(map(prepared, code.co_consts))),
         {**outside, **used},
         function.__name__,
         function.__defaults__,
-        cells or None,
+        tuple(CellType(prepared(cell.cell_contents)) for cell in function.__closure__ or ()),
     )
 
 
-def _narrow(value: Any) -> Any:
-    return np.float32(value) if type(value) is float else value
-
+def _compiled(function: FunctionType) -> Any:
+    return numba.njit(error_model="numpy")(function)

@@ -23,7 +23,8 @@ def function_digest(function: FunctionType) -> str:
     gives the same. Other versions of Python have other byte code.
 
     Raises:
-        ValueError: If the function uses something else than numbers, modules and functions.
+        ValueError: If the function uses something else than numbers, modules and functions, or
+            it or one of those has a ``raise`` or ``assert``, which compiled code cannot obey.
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in _of_function(function, []):
@@ -31,16 +32,15 @@ def function_digest(function: FunctionType) -> str:
     return digest.hexdigest()
 
 
-def has_raise(function: FunctionType) -> bool:
-    """Whether there is a ``raise`` or ``assert`` in it."""
-    return any(item.opname == "RAISE_VARARGS" for item in dis.get_instructions(function))
-
-
 def _of_function(function: FunctionType, seen: list[FunctionType]) -> Iterator[str]:
     if function in seen:
         yield f"function {seen.index(function)}"  # recursion
         return
     seen.append(function)
+    if any(item.opname == "RAISE_VARARGS" for item in dis.get_instructions(function)):
+        raise ValueError(
+            f"function: expected no raise and no assert, received some in {function.__name__}"
+        )
     yield from _of_code(function.__code__)
     for value in (*(function.__defaults__ or ()), *_cells(function)):
         yield from _of_value(value, seen)

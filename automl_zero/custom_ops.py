@@ -20,16 +20,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Formatter
 from types import FunctionType
-from typing import Any, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 import numpy as np
 
 from automl_zero._config_values import boolean, choice, integer
-from automl_zero._function_digest import function_digest, has_raise, python_function
+from automl_zero._function_digest import function_digest, python_function
 from automl_zero._function_probes import keeps_zero, probe, require_agreement, require_commutative
 from automl_zero._program_text import add_template
 from automl_zero.kernels import _engine
 from automl_zero.ops import MAX_CUSTOM_OPS, OP_BY_NAME, Op, add_custom_op, known_ops
+
+if TYPE_CHECKING:
+    from automl_zero._element_functions import ElementFunctions
 
 __all__ = ["custom_ops", "register_op", "run_ops_file"]
 
@@ -42,12 +45,11 @@ _KINDS: Final = {"s": "SCALAR", "v": "VECTOR", "m": "MATRIX"}
 
 @dataclass(frozen=True, slots=True)
 class CustomOp:
-    """A registered op: its row, its function and what keeps the compiled code alive."""
+    """A registered op: its row, its function and the digest of the whole declaration."""
 
     op: Op
     function: FunctionType
     digest: str
-    owners: tuple[Any, ...]
 
     def declaration(self) -> dict[str, Any]:
         """The arguments of :func:`register_op` that give this op again."""
@@ -62,6 +64,9 @@ class CustomOp:
 
 
 _registered: Final[dict[str, CustomOp]] = {}
+_compiled: Final[dict[str, ElementFunctions]] = {}
+"""Compiled code by the function's digest: for as long as the process lives, since the kernels
+have its addresses; and one function is often an op on scalars, on vectors and on matrices."""
 _lock: Final = threading.RLock()
 
 
@@ -110,9 +115,10 @@ def register_op(
 
     Args:
         name: Unlike any other op's, e.g. ``"SCALAR_SOFTPLUS_OP"``.
-        function: A Python function of one or two numbers, without ``raise`` and ``assert``,
-            that ends for every number and always gives the same. Without it, what is returned
-            is a decorator that leaves the function as it is.
+        function: A Python function of one or two numbers that ends for every number and
+            always gives the same. It and the Python functions that it calls have no ``raise``,
+            ``assert`` or recursion. Write ``2.0 * x``: an integer makes float32 double. Without
+            a function, what is returned is a decorator that leaves one as it is.
         inputs: Kinds of the registers it reads: ``"s"`` or ``"ss"`` for scalars, ``"v"`` or
             ``"vv"`` for vectors, ``"m"`` or ``"mm"`` for matrices. It writes the same kind.
         commutative: Swapping the inputs changes no bit, so programs that differ in nothing
@@ -256,8 +262,6 @@ def _checked_function(function: Any, name: str, inputs: str) -> FunctionType:
             f"function: expected {len(inputs)} argument{plural} for inputs {inputs!r}, received "
             f"{function.__name__}({', '.join(code.co_varnames[: code.co_argcount])})"
         )
-    if has_raise(function):
-        raise ValueError("function: expected no raise and no assert in it, received one")
     return function
 
 
@@ -302,7 +306,8 @@ def _register(row: Op, function: FunctionType, digest: str) -> Op:
     # Numba takes most of a second to load, so only those wait for it who need it.
     from automl_zero._element_functions import compile_function
 
-    compiled = compile_function(function, row.arity)
+    key = function_digest(function)
+    compiled = _compiled.get(key) or compile_function(function, row.arity)
     wide = probe(compiled.f64, np.float64, row.arity)
     narrow = probe(compiled.f32, np.float32, row.arity)
     require_agreement(function, wide)
@@ -318,7 +323,8 @@ def _register(row: Op, function: FunctionType, digest: str) -> Op:
         row.id, row.output, row.arity, row.commutative, row.keeps_zero, row.cost, salt,
         compiled.f64, compiled.f32,
     )  # fmt: skip
-    _registered[row.name] = CustomOp(row, function, digest, compiled.owners)
+    _compiled[key] = compiled
+    _registered[row.name] = CustomOp(row, function, digest)
     add_custom_op(row)
     return row
 
