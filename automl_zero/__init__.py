@@ -4,6 +4,7 @@ Programs
     Program, Instruction, MemorySizes   immutable values with a text form
     ProgramSyntaxError                  text that is not a program
     OPS, OP_BY_NAME, Op                 the op table
+    register_op                         ops of your own; see automl_zero.custom_ops
 
 Running them
     evaluate                            fitness of programs on tasks, compiled
@@ -41,6 +42,7 @@ _HOME = {
     "TaskSpec": "automl_zero.tasks",
     "evaluate": "automl_zero.evaluation",
     "load_config": "automl_zero.config",
+    "register_op": "automl_zero.custom_ops",
     "trace": "automl_zero.evaluation",
 }
 

@@ -1,6 +1,6 @@
 """Scalar Python functions as compiled loops over the lanes of registers, by Numba.
 
-The compiled interpreter calls ``f(count, a, b, out)`` on whole 64-byte blocks of numbers.
+The compiled interpreter calls ``f(blocks, a, b, out)`` on blocks of 64 bytes.
 Public through :mod:`automl_zero.custom_ops`.
 """
 
@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 
 from automl_zero._function_digest import python_function
 
+_BLOCK_BITS: Final = 8 * 64
 _NUMBERS: Final = (types.Float, types.Integer, types.Boolean)
 
 
@@ -60,8 +61,8 @@ def _lanes(function: FunctionType, arity: int, real: Any) -> Any:
     scalar = _compiled(function)
     loop = _loop(arity)
 
-    def lanes(count, a, b, out):  # type: ignore[no-untyped-def]
-        loop(scalar, count, a, b, out)
+    def lanes(blocks, a, b, out):  # type: ignore[no-untyped-def]
+        loop(scalar, blocks, a, b, out)
 
     pointer = types.CPointer(real)
     signature = types.void(types.intp, pointer, pointer, pointer)
@@ -86,7 +87,7 @@ def _reason(error: Exception) -> str:
 
 @cache
 def _loop(arity: int) -> Any:
-    """``loop(function, count, a, b, out)``: ``out[i] = function(a[i], b[i])``.
+    """``loop(function, blocks, a, b, out)``: ``out[i] = function(a[i], b[i])``.
 
     Written in LLVM's language for one statement that Numba cannot make: the iterations do not
     depend on each other, although ``out`` may be ``a`` or ``b``. Otherwise LLVM compares the
@@ -95,21 +96,25 @@ def _loop(arity: int) -> Any:
     """
 
     @intrinsic
-    def loop(typing_context, function, count, a, b, out):  # type: ignore[no-untyped-def]
+    def loop(typing_context, function, blocks, a, b, out):  # type: ignore[no-untyped-def]
         def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _, size, *inputs, output = arguments
+            _, blocks, *inputs, output = arguments
             real = out.dtype
             inner = function.get_call_type(context.typing_context, (real,) * arity, {})
             call = context.get_function(function, inner)
             group, loop_id = _parallel_loop(builder.module)
 
+            # LLVM sees that whole vectors leave no number over.
+            per_block = ir.Constant(blocks.type, _BLOCK_BITS // real.bitwidth)
+            size = builder.mul(blocks, per_block, flags=["nuw", "nsw"])
             entry = builder.basic_block
             body = builder.append_basic_block("lanes")
             end = builder.append_basic_block("lanes_end")
-            builder.branch(body)
+            zero = ir.Constant(size.type, 0)
+            builder.cbranch(builder.icmp_signed(">", blocks, zero), body, end)
             builder.position_at_end(body)
             index = builder.phi(size.type)
-            index.add_incoming(ir.Constant(size.type, 0), entry)
+            index.add_incoming(zero, entry)
             numbers = [builder.load(builder.gep(x, [index])) for x in inputs[:arity]]
             result = context.cast(builder, call(builder, numbers), inner.return_type, real)
             store = builder.store(result, builder.gep(output, [index]))
@@ -117,12 +122,12 @@ def _loop(arity: int) -> Any:
                 access.set_metadata("llvm.access.group", group)
             following = builder.add(index, ir.Constant(size.type, 1), flags=["nuw", "nsw"])
             index.add_incoming(following, builder.basic_block)
-            again = builder.icmp_signed("<", following, size)
+            again = builder.icmp_signed("!=", following, size)
             builder.cbranch(again, body, end).set_metadata("llvm.loop", loop_id)
             builder.position_at_end(end)
             return context.get_dummy_value()
 
-        return types.void(function, count, a, b, out), code
+        return types.void(function, blocks, a, b, out), code
 
     return loop
 
@@ -130,7 +135,7 @@ def _loop(arity: int) -> Any:
 def _parallel_loop(module: ir.Module) -> tuple[ir.MDValue, ir.MDValue]:
     """The access group of independent iterations and the loop's properties.
 
-    Each iteration works on one vector, so that blocks of 64 bytes leave no number over.
+    Each iteration works on one vector, so that a block suffices.
     """
     one = ir.Constant(ir.IntType(32), 1)
     group = _DistinctNode(module, [])

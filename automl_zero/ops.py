@@ -3,7 +3,7 @@
 Everything else derives from these rows: the C enum and the dispatch table of the
 compiled interpreter (generated at build time from :data:`OPS`), the program text,
 the parser, the reference interpreter, mutation, the train budget and
-``automl-zero ops``.
+``automl-zero ops``. Ops that users declare (:mod:`automl_zero.custom_ops`) come behind them.
 
 An op reads up to two registers and writes one. Registers are typed by a letter:
 ``s`` scalar, ``v`` vector of F features, ``m`` F×F matrix. ``NO_OP`` touches none.

@@ -17,6 +17,6 @@ def set_op(int id, str kind, int inputs, bint commutative, bint keeps_zero, doub
 
 
 def call_element_function(uintptr_t function, const uint8_t[::1] a, const uint8_t[::1] b,
-                          uint8_t[::1] out, int count):
-    """out[i] = f(a[i], b[i]) on the numbers in these bytes; `count`: whole 64-byte blocks."""
-    (<ElementFunction> function)(count, &a[0], &b[0], &out[0])
+                          uint8_t[::1] out):
+    """out[i] = f(a[i], b[i]) on the numbers in these bytes, of equal number and multiples of 64."""
+    (<ElementFunction> function)(out.shape[0] // 64, &a[0], &b[0], &out[0])

@@ -136,7 +136,7 @@ LIBRARY(scalar_exp, exp)
 #define CUSTOM(name, vectors)                                                   \
     LEAF(name)                                                                  \
     {                                                                           \
-        bound->function((vectors) * WIDTH, bound->a, bound->b, bound->out);     \
+        bound->function((vectors) / (ALIGNMENT / VECTOR_BYTES), bound->a, bound->b, bound->out); \
     }
 CUSTOM(scalar_custom, SCALAR_VECTORS)
 CUSTOM(vector_custom, VECTOR_VECTORS)

@@ -56,9 +56,9 @@ typedef struct {
 
 extern OpInfo OP_INFO[OP_CAPACITY];
 
-/* out[i] = f(a[i], b[i]) for `count` numbers, whole 64-byte blocks of them. `out` may be `a`
-   or `b`; ops of one operand ignore `b`. */
-typedef void (*ElementFunction)(intptr_t count, const void *a, const void *b, void *out);
+/* out[i] = f(a[i], b[i]) for all numbers in blocks of 64 bytes. `out` may be `a` or `b`; ops of
+   one operand ignore `b`. */
+typedef void (*ElementFunction)(intptr_t blocks, const void *a, const void *b, void *out);
 
 /* Of users' own ops, in float64 and float32. */
 typedef struct {

@@ -24,15 +24,16 @@ from typing import Final
 
 from _common import Row, argument_parser, machine_line, print_rows, write_json
 from _timing import median_seconds
+from automl_zero.kernels import _engine
 from measure_kernels import workload
 
 from automl_zero import load_config
 from automl_zero.custom_ops import register_op
 from automl_zero.evolution import ProgramEpoch
-from automl_zero.kernels import _engine
 from automl_zero.ops import OP_BY_NAME, Op
 
 KINDS: Final = {"s": "SCALAR", "v": "VECTOR", "m": "MATRIX"}
+INDIVIDUALS = 100_000
 FUNCTIONS: Final[dict[str, Callable[..., float]]] = {
     "PRODUCT": lambda x, y: x * y,
     "MAX": lambda x, y: y if x < y else x,
@@ -82,7 +83,8 @@ def measure_search(individuals: int, rounds: int) -> Row:
     register_op("SCALAR_MY_DIFF_OP", lambda x, y: x - y, inputs="ss")
     builtin = load_config("linear")
     ops = [name.replace("SCALAR_DIFF", "SCALAR_MY_DIFF") for name in builtin.learn.op_names]
-    epochs = [ProgramEpoch(c, seed=1) for c in (load_config("linear", [f"learn.ops={ops}"]), builtin)]
+    custom = load_config("linear", [f"learn.ops={ops}"])
+    epochs = [ProgramEpoch(config, seed=1) for config in (custom, builtin)]
     ratios = []
     for _ in range(rounds):
         seconds = []
@@ -109,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"kernels {_engine.ISA}, one thread, medians of blocks that take turns")
     blocks = 5 if options.quick else 41
     rows = measure_ops("float64", blocks) + measure_ops("float32", blocks)
-    rows.append(measure_search(100_000, 3 if options.quick else 11))
+    rows.append(measure_search(INDIVIDUALS, 3 if options.quick else 11))
     rows.append(measure_registration())
     print_rows(rows)
     write_json(rows, options.json)

@@ -4,6 +4,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import _timing
+import bench_custom_ops
 import bench_engine
 import measure_kernels
 import plot_demo
@@ -92,6 +93,19 @@ def test_every_op_is_timed(monkeypatch, tmp_path):
     assert measure_kernels.main(["--quick", "--json", str(path)]) == 0
     names = {row["name"] for row in json.loads(path.read_text())}
     assert names == {f"{op.name}_F4_ns" for op in OPS if op.name != "NO_OP"}
+
+
+def test_users_ops_are_timed_against_those_of_the_table(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_custom_ops, "KINDS", {"s": "SCALAR"})
+    monkeypatch.setattr(bench_custom_ops, "INDIVIDUALS", 1000)
+    path = tmp_path / "rows.json"
+    assert bench_custom_ops.main(["--quick", "--json", str(path)]) == 0
+    rows = {row["name"]: row["value"] for row in json.loads(path.read_text())}
+    assert list(rows) == [
+        "custom_vs_builtin_scalar", "custom_vs_builtin_scalar_f32", "search_custom_vs_builtin",
+        "register_seconds",
+    ]  # fmt: skip
+    assert all(value > 0 for value in rows.values())
 
 
 def test_the_picture_shows_every_experiment_of_every_run(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Searches with ops of a user's own: in this process, in workers, in runs, from the command line."""
+"""Searches with ops of a user's own: in one process, in workers, in runs, by command line."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from automl_zero.custom_ops import register_op
 def minus(x, y):
     return x - y
 
-@register_op("SCALAR_SOFTPLUS_OP", inputs="s")
-def softplus(x):
+@register_op("SCALAR_SMOOTH_OP", inputs="s")
+def smooth(x):
     return np.log1p(np.exp(-abs(x))) + max(x, 0.0)
 """
 
 LEARN = (
     "learn.ops=['SCALAR_MINUS_OP', 'SCALAR_PRODUCT_OP', 'SCALAR_VECTOR_PRODUCT_OP', "
-    "'VECTOR_SUM_OP', 'SCALAR_SOFTPLUS_OP']"
+    "'VECTOR_SUM_OP', 'SCALAR_SMOOTH_OP']"
 )
 QUICK = (
     "experiments.maximum=1", "stop.individuals=9000", "tasks.select.count=5",
@@ -56,12 +56,12 @@ def minus(x: Any, y: Any) -> Any:
     return x - y
 
 
-def softplus(x: Any) -> Any:
+def smooth(x: Any) -> Any:
     return np.log1p(np.exp(-abs(x))) + max(x, 0.0)
 
 
 register_op("SCALAR_MINUS_OP", minus, inputs="ss")
-register_op("SCALAR_SOFTPLUS_OP", softplus, inputs="s")
+register_op("SCALAR_SMOOTH_OP", smooth, inputs="s")
 
 
 def config(*overrides: str) -> ExperimentConfig:
@@ -153,27 +153,27 @@ def op_bytes(code: bytes | bytearray) -> Sequence[int]:
 
 
 def test_files_name_the_ops_that_occur() -> None:
-    plain, softplus = Instruction("SCALAR_ABS_OP"), Instruction("SCALAR_SOFTPLUS_OP", in1=3)
-    names, (first, second) = portable_ops(code(plain), code(softplus, plain))
-    assert names == ["SCALAR_SOFTPLUS_OP"]
+    plain, smooth = Instruction("SCALAR_ABS_OP"), Instruction("SCALAR_SMOOTH_OP", in1=3)
+    names, (first, second) = portable_ops(code(plain), code(smooth, plain))
+    assert names == ["SCALAR_SMOOTH_OP"]
     assert (op_bytes(first), op_bytes(second)) == ([5], [65, 5])
-    assert local_ops(names, bytes(second)) == code(softplus, plain)
+    assert local_ops(names, bytes(second)) == code(smooth, plain)
     assert portable_ops(code(plain)) == ([], [code(plain)])
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("SCALAR_SOFTPLUS_OP", "custom_ops: expected a list of op names"),
-        ({"SCALAR_SOFTPLUS_OP": 1}, "custom_ops: expected a list of op names"),
-        (["SCALAR_SOFTPLUS_OP"] * 65, "custom_ops: expected a list of op names"),
+        ("SCALAR_SMOOTH_OP", "custom_ops: expected a list of op names"),
+        ({"SCALAR_SMOOTH_OP": 1}, "custom_ops: expected a list of op names"),
+        (["SCALAR_SMOOTH_OP"] * 65, "custom_ops: expected a list of op names"),
         (["SCALAR_ABS_OP"], "custom_ops: expected ops that are declared, received 'SCALAR_ABS_OP'"),
         (["UNKNOWN_OP"], "custom_ops: expected ops that are declared, received 'UNKNOWN_OP'"),
         ([], "code: expected the ops of the table or of custom_ops"),
     ],
 )
 def test_damaged_names_are_refused(names: Any, message: str) -> None:
-    _, (stored,) = portable_ops(code(Instruction("SCALAR_SOFTPLUS_OP")))
+    _, (stored,) = portable_ops(code(Instruction("SCALAR_SMOOTH_OP")))
     with pytest.raises(ValueError, match=message):
         local_ops(names, bytes(stored))
 
@@ -203,7 +203,7 @@ def test_a_run_needs_its_ops_to_go_on_and_not_to_be_read(tmp_path: Path) -> None
     code, shown, errors = command(*evolve, "--ops", file, "--out", found)
     assert code == 0, errors
     stored = Run.open(folder).config["custom_ops"]
-    assert list(stored) == ["SCALAR_MINUS_OP", "SCALAR_SOFTPLUS_OP"]
+    assert list(stored) == ["SCALAR_MINUS_OP", "SCALAR_SMOOTH_OP"]
 
     code, again, _ = command("show", folder)
     assert code == 0 and "Program as found" in again
@@ -223,11 +223,11 @@ def test_evaluate_and_ops_take_a_file_of_ops(
 ) -> None:
     file, program = tmp_path / "my_ops.py", tmp_path / "program.txt"
     file.write_text(OPS_FILE)
-    program.write_text("def Setup():\ndef Predict():\n  s1 = softplus(s0)\ndef Learn():\n")
+    program.write_text("def Setup():\ndef Predict():\n  s1 = smooth(s0)\ndef Learn():\n")
     assert main(["evaluate", str(program), "--task", "linear", "--ops", str(file)]) == 0
     assert "fitness: mean" in capsys.readouterr().out
     assert main(["ops", "--ops", str(file)]) == 0
     shown = capsys.readouterr().out
-    assert "SCALAR_SOFTPLUS_OP" in shown and "s2 = softplus(s1)" in shown
+    assert "SCALAR_SMOOTH_OP" in shown and "s2 = smooth(s1)" in shown
     assert main(["ops", "--ops", str(tmp_path / "none.py")]) == 2
     assert "none.py: No such file" in capsys.readouterr().err
