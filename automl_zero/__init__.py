@@ -4,6 +4,7 @@ Programs
     Program, Instruction, MemorySizes   immutable values with a text form
     ProgramSyntaxError                  text that is not a program
     OPS, OP_BY_NAME, Op                 the op table
+    register_op                         ops of your own; see automl_zero.custom_ops
 
 Running them
     evaluate                            fitness of programs on tasks, compiled
@@ -47,6 +48,7 @@ _HOME = {
     "ablation": "automl_zero.inspection",
     "evaluate": "automl_zero.evaluation",
     "load_config": "automl_zero.config",
+    "register_op": "automl_zero.custom_ops",
     "simplify": "automl_zero.inspection",
     "trace": "automl_zero.evaluation",
 }

@@ -392,6 +392,7 @@ def _checked_ops(ops: Any) -> tuple[str, ...] | str:
     for name in ops:
         if name not in OP_BY_NAME:
             raise ValueError(
-                f"ops: expected op names, received {name!r}{did_you_mean(name, OP_BY_NAME)}"
+                f"ops: expected op names, received {name!r}{did_you_mean(name, OP_BY_NAME)}; "
+                f"your own are declared first (--ops FILE, or register_op)"
             )
     return tuple(ops)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, OPS, ROW, ConstantRole, Op
+from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, ROW, ConstantRole, Op, known_ops
 
 MAX_REGISTERS: Final = 20
 """Registers of one kind a memory can have: ``s0..s19``, ``v0..v19``, ``m0..m19``."""
@@ -193,9 +193,10 @@ def find_op(op: Op | str | int) -> Op:
         number = operator.index(op)
     except TypeError:
         raise ValueError(f"op: expected an Op, a name or an id, received {op!r}") from None
-    if not 0 <= number < len(OPS):
-        raise ValueError(f"op: expected an id in 0..{len(OPS) - 1}, received {number}")
-    return OPS[number]
+    ops = known_ops()
+    if not 0 <= number < len(ops):
+        raise ValueError(f"op: expected an id in 0..{len(ops) - 1}, received {number}")
+    return ops[number]
 
 
 def used_registers(op: Op) -> tuple[str, ...]:

@@ -252,3 +252,32 @@ _TEMPLATES: Final = [(op, _template(op)) for op in OPS]
 _BY_SHAPE: Final[dict[tuple[str, ...], list[tuple[Op, tuple[_Slot, ...]]]]] = {}
 for _item in _TEMPLATES:
     _BY_SHAPE.setdefault(_template_shape(_item[1]), []).append(_item)
+
+
+def add_template(op: Op) -> None:
+    """Let the parser know an op beside the table's.
+
+    Raises:
+        ValueError: If its lines would not be read back, or look like another op's.
+    """
+    slots = _template(op)
+    shape = _template_shape(slots)
+    for numbers in ((0, 0, 0), (1, 2, 3), (19, 18, 17)):
+        fields = dict(zip(("out", "in1", "in2")[: 1 + op.arity], numbers, strict=False))
+        line = str(Instruction(op, **fields))
+        tokens = _tokens(line.split("#", 1)[0])
+        read = zip(slots, tokens, strict=False)
+        if (
+            len(line.splitlines()) != 1
+            or slots[0].field != "out"
+            or _shape(tokens) != shape
+            or {slot.field: int(token.text[1:]) for slot, token in read if slot.register} != fields
+        ):
+            raise ValueError(
+                f"text: expected a line that begins with {{out}} and can be read back, "
+                f"received {op.text!r}"
+            )
+    for other, _ in _BY_SHAPE.get(shape, ()):
+        raise ValueError(f"text: expected another one than {other.name}'s, received {op.text!r}")
+    _TEMPLATES.append((op, slots))
+    _BY_SHAPE[shape] = [(op, slots)]

@@ -3,7 +3,7 @@ r"""The op table: every operation of the engine, declared once.
 Everything else derives from these rows: the C enum and the dispatch table of the
 compiled interpreter (generated at build time from :data:`OPS`), the program text,
 the parser, the reference interpreter, mutation, the train budget and
-``automl-zero ops``.
+``automl-zero ops``. Ops that users declare (:mod:`automl_zero.custom_ops`) come behind them.
 
 An op reads up to two registers and writes one. Registers are typed by a letter:
 ``s`` scalar, ``v`` vector of F features, ``m`` F×F matrix. ``NO_OP`` touches none.
@@ -344,7 +344,25 @@ OPS: Final[tuple[Op, ...]] = (
        numpy="gaussian(mean, std, (F, F))", constants=(MEAN, STD), random=True),
 )  # fmt: skip
 
-OP_BY_NAME: Final = MappingProxyType({op.name: op for op in OPS})
+MAX_CUSTOM_OPS: Final = 64
+"""Most ops that a process can have beside the table: the kernels have room for no more."""
+
+_rows: Final[list[Op]] = list(OPS)
+_by_name: Final[dict[str, Op]] = {op.name: op for op in OPS}
+
+OP_BY_NAME: Final = MappingProxyType(_by_name)
+"""Ops by name: those of the table and, behind them, users' own of this process."""
+
+
+def known_ops() -> tuple[Op, ...]:
+    """All ops by id: the table, then users' own (see :mod:`automl_zero.custom_ops`)."""
+    return tuple(_rows)
+
+
+def add_custom_op(op: Op) -> None:
+    """Put a checked op with the next id behind the table."""
+    _rows.append(op)
+    _by_name[op.name] = op
 
 
 def _check_table() -> None:

@@ -136,6 +136,14 @@ def _compile(op: Op) -> Callable[..., Any]:
 MEANINGS: Final[tuple[Callable[..., Any], ...]] = tuple(_compile(op) for op in OPS)
 """What each op computes, by op id."""
 
+
+def _custom_meaning(op: Op) -> Callable[..., Any]:
+    """The user's function, element by element."""
+    from automl_zero.custom_ops import meaning_of
+
+    return meaning_of(op)
+
+
 # Positions are computed in float32, values in float64.
 _CONSTANT_TYPE: Final = {
     role.name: np.float32 if role in (INDEX, ROW, COLUMN) else np.float64 for role in CONSTANT_ROLES
@@ -199,9 +207,10 @@ def run_instruction(instruction: Instruction, memory: Memory, draws: Draws | Non
         raise ValueError(f"draws: expected Draws for the random op {op.name}, received None")
     a, b = ([memory[register] for register in instruction.inputs] + [None, None])[:2]
     constants = [_CONSTANT_TYPE[role](value) for role, value in instruction.constants.items()]
+    meaning = MEANINGS[op.id] if op.id < len(OPS) else _custom_meaning(op)
     uniform, gaussian = (draws.uniform, draws.gaussian) if draws else (None, None)
     with np.errstate(all="ignore"):
-        memory[output] = MEANINGS[op.id](
+        memory[output] = meaning(
             a, b, memory[output], memory.features, uniform, gaussian, *constants
         )
 

@@ -6,6 +6,8 @@ cdef extern from "program.h":
     enum: MAX_REGISTERS
     enum: CANONICAL_KEEP_DEAD
     enum: CANONICAL_KEEP_NAMES
+    enum: OP_COMMUTATIVE
+    enum: OP_KEEPS_ZERO
     ctypedef struct Instruction:
         uint8_t op, in1, in2, out
         float f[3]
@@ -21,6 +23,11 @@ cdef extern from "program.h":
         double setup_cost
         double step_cost
         uint64_t key[2]
+    ctypedef void (*ElementFunction)(intptr_t, const void *, const void *, void *) noexcept
+    ctypedef struct CustomFunctions:
+        ElementFunction f64, f32
+    void set_custom_op(int id, char kind, int inputs, int flags, double cost, uint32_t salt,
+                       CustomFunctions)
     void canonical_program_init(CanonicalProgram *) nogil
     void canonical_program_free(CanonicalProgram *) nogil
     int canonicalize_program(CanonicalProgram *, const ProgramView *, int flags) nogil

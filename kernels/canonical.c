@@ -14,9 +14,23 @@
      : kind == 'm' ? 2 * MAX_REGISTERS : NO_REGISTER)
 #define ROW(id, NAME, kernel, in1, in2, out, n_constants, cost, flags, c0, c1, c2) \
     [id] = {in1, in2, out, n_constants, flags, {c0, c1, c2},                       \
-            FIRST(in1), FIRST(in2), FIRST(out), BIT(in1), BIT(in2), BIT(out), (double)cost},
-const OpInfo OP_INFO[OP_COUNT] = {OP_TABLE(ROW)};
+            FIRST(in1), FIRST(in2), FIRST(out), BIT(in1), BIT(in2), BIT(out), id, 0,     \
+            (double)cost},
+OpInfo OP_INFO[OP_CAPACITY] = {OP_TABLE(ROW)};
 #undef ROW
+
+CustomFunctions CUSTOM_FUNCTIONS[CUSTOM_OP_COUNT];
+
+void set_custom_op(int id, char kind, int inputs, int flags, double cost, uint32_t salt,
+                   CustomFunctions functions)
+{
+    const char second = inputs > 1 ? kind : 0;
+    const uint8_t leaf = kind == 's' ? CUSTOM_SCALAR : kind == 'v' ? CUSTOM_VECTOR : CUSTOM_MATRIX;
+    OP_INFO[id] = (OpInfo){kind, second, kind, 0, (uint8_t)flags, {ROLE_NONE},
+                           FIRST(kind), FIRST(second), FIRST(kind),
+                           BIT(kind), BIT(second), BIT(kind), leaf, salt, cost};
+    CUSTOM_FUNCTIONS[id - OP_COUNT] = functions;
+}
 
 void canonical_program_init(CanonicalProgram *canonical)
 {
@@ -157,10 +171,12 @@ typedef struct {
     uint64_t low, high;
 } Fingerprint;
 
-static inline void fingerprint_add(Fingerprint *hash, const uint64_t words[3])
+static inline void fingerprint_add(Fingerprint *hash, const OpInfo *op, const uint64_t words[3])
 {
-    hash->low = fold(hash->low ^ words[0], GAMMA);
-    hash->high = fold(hash->high + words[0], MIX_1);
+    /* Ids of users' own ops depend on the process; they have no constants, so there is room. */
+    const uint64_t first = ((words[0] & ~(uint64_t)255) | op->leaf) ^ (uint64_t)op->salt << 32;
+    hash->low = fold(hash->low ^ first, GAMMA);
+    hash->high = fold(hash->high + first, MIX_1);
     if (words[1] | words[2]) {  /* constants: few instructions have any */
         hash->low = fold(hash->low ^ words[1], MIX_2) ^ fold(words[2] ^ GAMMA, MIX_1);
         hash->high = fold(hash->high + words[2], MIX_2) + fold(words[1] ^ MIX_2, GAMMA);
@@ -340,7 +356,7 @@ int canonicalize_program(CanonicalProgram *canonical, const ProgramView *program
             if (!(flags & CANONICAL_KEEP_NAMES))
                 words[0] = rename_word(&renaming, op, words[0]);
             memcpy(&live->code[i], words, sizeof words);
-            fingerprint_add(&hash, words);
+            fingerprint_add(&hash, op, words);
             RegisterSet in = word_reads(op, words[0]);
             RegisterSet out = op->first_out << (words[0] >> 24 & 255);
             reads_first |= in & ~written;

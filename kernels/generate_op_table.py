@@ -59,6 +59,7 @@ def op_table_header(ops: ModuleType) -> str:
             "#define OP_TABLE_H",
             "",
             f"#define OP_COUNT {len(ops.OPS)}",
+            f"#define CUSTOM_OP_COUNT {ops.MAX_CUSTOM_OPS}",
             f"#define ROLE_COUNT {len(role_rows) + 1}",
             "",
             "enum op_flag {",

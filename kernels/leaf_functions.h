@@ -132,6 +132,16 @@ TRANSCENDENTAL(scalar_log, vlog)
 LIBRARY(scalar_tan, tan)
 LIBRARY(scalar_exp, exp)
 
+/* Users' own ops: compiled elsewhere, for whole padded registers like the elementwise ops. */
+#define CUSTOM(name, vectors)                                                   \
+    LEAF(name)                                                                  \
+    {                                                                           \
+        bound->function((vectors) / (ALIGNMENT / VECTOR_BYTES), bound->a, bound->b, bound->out); \
+    }
+CUSTOM(scalar_custom, SCALAR_VECTORS)
+CUSTOM(vector_custom, VECTOR_VECTORS)
+CUSTOM(matrix_custom, MATRIX_VECTORS)
+
 #define ROW (FEATURE_COUNT * LANE_COUNT)
 #define ALL (FEATURE_COUNT * FEATURE_COUNT)
 
@@ -156,6 +166,9 @@ LEAF(scalar_const_set)
     [id] = FN(kernel),
 static const Leaf FN(leaves)[LEAF_COUNT] = {
     OP_TABLE(ENTRY)
+    [CUSTOM_SCALAR] = FN(scalar_custom),
+    [CUSTOM_VECTOR] = FN(vector_custom),
+    [CUSTOM_MATRIX] = FN(matrix_custom),
 #if LAYOUT != PACKED
     [UNIFORM_MATRIX_VECTOR] = FN(uniform_matrix_vector_product),
 #endif
@@ -187,6 +200,7 @@ static const Leaf FN(leaves)[LEAF_COUNT] = {
 #undef PAIR_ENTRY
 #undef TRANSCENDENTAL
 #undef LIBRARY
+#undef CUSTOM
 #undef ROW
 #undef ALL
 #undef PLUS_ZERO

@@ -44,7 +44,7 @@ typedef vint VMASK;
 /* Leaf functions beyond the op table: pairs of instructions merged into one, and an op
    with one operand shared by all lanes. */
 enum {
-    UNIFORM_MATRIX_VECTOR = OP_COUNT,
+    UNIFORM_MATRIX_VECTOR = FIRST_OTHER_LEAF,
     SCALED_THEN_SUM, SCALED_THEN_DIFF, SCALED_THEN_NEGATED_DIFF,
     OUTER_THEN_SUM, OUTER_THEN_DIFF, OUTER_THEN_NEGATED_DIFF,
     PAIR_SCALAR,
@@ -81,7 +81,11 @@ typedef struct Bound Bound;
 typedef void (*Leaf)(Bound *);
 struct Bound {
     Leaf run;
-    REAL *out, *first_out;  /* the second: of a merged pair's first instruction */
+    REAL *out;
+    union {
+        REAL *first_out;           /* of a merged pair's first instruction */
+        ElementFunction function;  /* of a user's own op */
+    };
     const REAL *a, *b, *c;
     REAL value;            /* const-set ops */
     int element;
@@ -399,7 +403,9 @@ static void bind_component(Frame *frame, const LiveComponent *live, int componen
         bound->scratch = frame->scratch;
         bound->keys = NULL;
         bound->draws = 0;
-        bound->run = frame->leaves[ins->op];
+        bound->run = frame->leaves[op->leaf];
+        if (ins->op >= OP_COUNT)
+            bound->function = CUSTOM_FUNCTIONS[ins->op - OP_COUNT].REAL_NAME;
         if (op->in1)
             bind_input(&binder, &bound->a, op->in1, ins->in1);
         if (op->in2)

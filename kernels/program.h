@@ -32,6 +32,13 @@ typedef struct {
 /* A set of registers: bits 0-19 scalars, 20-39 vectors, 40-59 matrices. */
 typedef uint64_t RegisterSet;
 
+/* Ops behind the table: users' own, registered at run time. */
+enum { OP_CAPACITY = OP_COUNT + CUSTOM_OP_COUNT };
+
+/* Leaf functions beyond the op table's. These run users' own ops, one for each kind; the
+   others stand in lockstep_impl.h. */
+enum { CUSTOM_SCALAR = OP_COUNT, CUSTOM_VECTOR, CUSTOM_MATRIX, FIRST_OTHER_LEAF };
+
 /* One row of the op table. Register kinds are 's', 'v', 'm' or 0. */
 typedef struct {
     char in1, in2, out;
@@ -42,10 +49,26 @@ typedef struct {
        and as a bit number (NO_REGISTER): adding the register's number needs no branch. */
     RegisterSet first1, first2, first_out;
     uint8_t bit1, bit2, bit_out;
+    uint8_t leaf;           /* which leaf function runs it: its id, or CUSTOM_... */
+    uint32_t salt;          /* tells users' own ops apart in fingerprints, whatever their ids */
     double cost;            /* of the train budget */
 } OpInfo;
 
-extern const OpInfo OP_INFO[OP_COUNT];
+extern OpInfo OP_INFO[OP_CAPACITY];
+
+/* out[i] = f(a[i], b[i]) for all numbers in blocks of 64 bytes. `out` may be `a` or `b`; ops of
+   one operand ignore `b`. */
+typedef void (*ElementFunction)(intptr_t blocks, const void *a, const void *b, void *out);
+
+/* Of users' own ops, in float64 and float32. */
+typedef struct {
+    ElementFunction f64, f32;
+} CustomFunctions;
+extern CustomFunctions CUSTOM_FUNCTIONS[CUSTOM_OP_COUNT];
+
+/* Makes op `id`, OP_COUNT at least, an elementwise op on registers of one kind. */
+void set_custom_op(int id, char kind, int inputs, int flags, double cost, uint32_t salt,
+                   CustomFunctions functions);
 
 static inline int register_bit(char kind, int number)
 {

@@ -14,7 +14,7 @@ enum {
 typedef struct {
     int registers[3];  /* scalars, vectors, matrices */
     int op_count[COMPONENT_COUNT];
-    uint8_t ops[COMPONENT_COUNT][OP_COUNT];
+    uint8_t ops[COMPONENT_COUNT][OP_CAPACITY];
     int init_size[COMPONENT_COUNT], min_size[COMPONENT_COUNT], max_size[COMPONENT_COUNT];
     double mutation_probability;
     double mutation_weight[MUTATION_COUNT];

@@ -15,17 +15,18 @@ import sys
 import numpy as np
 
 from automl_zero.evaluation import canonical_program, evaluate, program_cost, trace
-from automl_zero.ops import COLUMN, INDEX, OPS, ROW
+from automl_zero.ops import COLUMN, INDEX, ROW, known_ops
 from automl_zero.program import INSTRUCTION_DTYPE, Program
 from tests.workloads import random_tasks
 
 LONGEST = 9
 """Instructions of a program, exclusive."""
 
-_POSITIONS = np.array(
-    [[role in (INDEX, ROW, COLUMN) for role in (*op.constants, *[None] * 3)][:3] for op in OPS]
-)
-"""Which of f0, f1, f2 are positions, by op."""
+
+def positions() -> np.ndarray:
+    """Which of f0, f1, f2 are positions, by op."""
+    roles = ((*op.constants, *[None] * 3) for op in known_ops())
+    return np.array([[role in (INDEX, ROW, COLUMN) for role in row][:3] for row in roles])
 
 
 def random_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -36,13 +37,13 @@ def random_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def valid_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
     """Instructions with noise only in fields that may hold anything, ``[count]``."""
-    items = random_bytes(rng, count)
-    items["op"] = rng.integers(0, len(OPS), count)
+    items, is_position_of = random_bytes(rng, count), positions()
+    items["op"] = rng.integers(0, len(known_ops()), count)
     for field in ("in1", "in2", "out"):
         items[field] = rng.integers(0, 20, count)
     for position, field in enumerate(("f0", "f1", "f2")):
         fraction = rng.integers(0, 1 << 24, count).astype(np.float32) / np.float32(1 << 24)
-        is_position = _POSITIONS[items["op"], position]
+        is_position = is_position_of[items["op"], position]
         plain = rng.random(count) < 0.7
         value = np.where(plain, rng.normal(size=count).astype(np.float32), items[field])
         items[field] = np.where(is_position, fraction, value)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from automl_zero._program_file import read_program
 from automl_zero.annotate import annotate
+from automl_zero.cli._custom_ops import OpsOption, run_ops_files
 from automl_zero.cli._output import out, print_json, print_plain
 from automl_zero.cli._task_options import (
     ConfigOption,
@@ -33,6 +34,7 @@ def evaluate(
     config: ConfigOption = None,
     tasks: SetOption = "final",
     overrides: OverridesOption = None,
+    ops: OpsOption = None,
     seed: SeedOption = 0,
     show: Annotated[bool, typer.Option("--show", help="Print the program with comments.")] = False,
     with_ablation: Annotated[
@@ -42,6 +44,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train and validate a program on tasks and print its fitness on each."""
+    run_ops_files(ops)
     parsed = read_program(program)
     chosen = choose_tasks(task, config, tasks, overrides, seed)
     made = chosen.tasks

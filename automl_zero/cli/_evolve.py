@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from automl_zero.cli._custom_ops import OpsOption, run_ops_files
 from automl_zero.cli._output import err, require_writable
 from automl_zero.cli._results import print_fitness, print_programs, write_result
 from automl_zero.cli._search import (
@@ -45,6 +46,7 @@ def evolve(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Time limit of the whole run, in seconds.")
     ] = None,
+    ops: OpsOption = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
     tensorboard: TensorBoardOption = None,
@@ -55,6 +57,7 @@ def evolve(
     Ctrl-C finishes the epochs that run and ends the search with the best program so far; a
     second one stops at once. With --run the search can go on later.
     """
+    run_ops_files(ops)
     settings = list(overrides or [])
     if seed is not None:
         settings.append(f"seed={seed}")

@@ -7,18 +7,21 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from automl_zero.cli._custom_ops import OpsOption, run_ops_files
 from automl_zero.cli._output import out, print_json
-from automl_zero.ops import OPS, Op
+from automl_zero.ops import Op, known_ops
 
 _KIND_NAMES = {"s": "scalar", "v": "vector", "m": "matrix"}
 
 
 def ops(
+    files: OpsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every op: its text in programs, its meaning in NumPy, its cost."""
+    run_ops_files(files)
     if as_json:
-        print_json([_data(op) for op in OPS])
+        print_json([_data(op) for op in known_ops()])
         return
     table = Table(
         "id", "name", "text", "meaning", "cost", "",
@@ -29,7 +32,7 @@ def ops(
     table.columns[0].justify = table.columns[4].justify = "right"
     for name in (1, 2):
         table.columns[name].no_wrap = True
-    for op in OPS:
+    for op in known_ops():
         flags = zip("crk", (op.commutative, op.random, op.keeps_output), strict=True)
         table.add_row(
             str(op.id),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from automl_zero.cli._custom_ops import OpsOption, run_ops_files
 from automl_zero.cli._evolve import search_and_print
 from automl_zero.cli._search import (
     Place,
@@ -28,6 +29,7 @@ def resume(
         float | None,
         typer.Option(min=0.1, help="Time limit of the whole run, instead of the run's own."),
     ] = None,
+    ops: OpsOption = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
     tensorboard: TensorBoardOption = None,
@@ -36,8 +38,9 @@ def resume(
     """Go on with a run from its last checkpoint, as if it had never been interrupted.
 
     A finished run prints its result again; one that a time limit ended goes on with a longer
-    one. The number of workers may be another.
+    one. The number of workers may be another. Ops of your own are declared again, with --ops.
     """
+    run_ops_files(ops)
     experiment = run_config(run, [f"stop.seconds={seconds!r}"] if seconds is not None else [])
     place = Place(workers=workers, ray=ray, run_dir=run, resume=True, tensorboard=tensorboard)
     return search_and_print(experiment, f"resume {run}", place, out, quiet)

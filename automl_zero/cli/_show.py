@@ -110,9 +110,7 @@ def _print_best(run: Run) -> None:
     if best is None:
         return
     if run.kind == "program search":
-        from automl_zero.program import Program
-
-        print_programs(Program.parse(best["genome"]), load_config(run.path / "config.toml"))
+        _print_program(best["genome"], run)
     else:
         print_plain(f"\nbest  {best['genome']}")
     parts = [f"search {_number(best['fitness'], 5)}"]
@@ -121,6 +119,15 @@ def _print_best(run: Run) -> None:
     if result is not None and "final_fitness" in result:
         parts.append(f"final {_number(result['final_fitness'], 5)}")
     print_plain("\nfitness: " + " · ".join(parts))
+
+
+def _print_program(text: str, run: Run) -> None:
+    from automl_zero.program import Program
+
+    try:
+        print_programs(Program.parse(text), load_config(run.path / "config.toml"))
+    except ValueError:  # ops of the user's own: to read a run never runs their code
+        print_plain(f"\nProgram as found\n{text}")
 
 
 def _number(value: Any, digits: int = 4) -> str:

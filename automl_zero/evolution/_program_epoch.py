@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from automl_zero.config import ExperimentConfig
+from automl_zero.custom_ops import digests_of, pickled_ops, register_pickled_ops
 from automl_zero.evolution._initial_programs import max_cost
 from automl_zero.evolution._program_evolution import MEGABYTE, ProgramEvolution
 from automl_zero.evolution._program_space import ProgramSpace
@@ -54,8 +55,22 @@ class ProgramEpoch:
         self.config = config
         self.seed = seed
         self.initial = tuple(initial)
-        parts = pickle.dumps((config, seed, self.initial))
+        names = op_names(config, self.initial)
+        self._op_digests = digests_of(names)
+        self._op_functions = pickled_ops(names) if self._op_digests else b""
+        parts = pickle.dumps(
+            (config, seed, [str(program) for program in self.initial], self._op_digests)
+        )
         self._key = hashlib.blake2b(parts, digest_size=16).digest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Programs as text: the ids of users' own ops differ between processes.
+        return {**self.__dict__, "initial": tuple(map(str, self.initial))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if digests_of(state["_op_digests"]) != state["_op_digests"]:
+            register_pickled_ops(state["_op_functions"])
+        self.__dict__.update(state, initial=tuple(map(Program.parse, state["initial"])))
 
     def __call__(
         self,
@@ -128,6 +143,13 @@ class ProgramEpoch:
     def key(self) -> bytes:
         """Different for functions that do not do the same."""
         return self._key
+
+
+def op_names(config: ExperimentConfig, programs: Sequence[Program]) -> set[str]:
+    """Names of the ops that a search may meet: those of its space and its first programs."""
+    names = {name for component in config.components.values() for name in component.op_names}
+    bodies = [body for program in programs for _, body in program.items()]
+    return names | {instruction.op.name for body in bodies for instruction in body}
 
 
 def epoch_individuals(config: ExperimentConfig) -> int:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_zero.config import ExperimentConfig
+from automl_zero.custom_ops import digests_of
 from automl_zero.evaluation import compile_batch, stack_programs
 from automl_zero.evolution._initial_programs import initial_programs
 from automl_zero.evolution._lineage import Improvement
-from automl_zero.evolution._program_epoch import ProgramEpoch, epoch_individuals
+from automl_zero.evolution._program_epoch import ProgramEpoch, epoch_individuals, op_names
 from automl_zero.evolution._program_space import ProgramSpace
 from automl_zero.evolution._search_plan import Limits
 from automl_zero.evolution._statistics import Statistics
@@ -61,15 +62,22 @@ class ProgramPlan:
             sufficient_fitness=experiments.sufficient_fitness,
         )
         self._initial = initial_programs(config)
+        self._op_names = op_names(config, self._initial)
 
     def config_data(self) -> dict[str, Any]:
-        """The configuration, and what the files it names contain.
+        """The configuration, and what the files and the user's own ops it names are.
 
         The time limit is left out: it may differ from session to session.
         """
         data = self.config.to_data()
         del data["stop"]["seconds"]
-        return {"config": data, "inputs": _input_digests(self.config)}
+        ops = digests_of(self._op_names)
+        return {
+            "config": data,
+            "inputs": _input_digests(self.config),
+            # Runs without ops of the user's own look as they always did.
+            **({"custom_ops": ops} if ops else {}),
+        }
 
     def config_text(self) -> str:
         """The configuration as TOML."""

@@ -10,7 +10,7 @@ from automl_zero.config import ComponentConfig, ExperimentConfig, MutationConfig
 from automl_zero.evaluation import as_programs, stack_programs
 from automl_zero.evolution._search_space import RandomStream
 from automl_zero.kernels import _engine
-from automl_zero.ops import OP_BY_NAME, OPS
+from automl_zero.ops import MAX_CUSTOM_OPS, OP_BY_NAME, OPS
 from automl_zero.program import (
     INSTRUCTION_DTYPE,
     SUPERVISED_COMPONENTS,
@@ -18,7 +18,7 @@ from automl_zero.program import (
     Program,
 )
 
-MAX_OP_LIST: Final = len(OPS)
+MAX_OP_LIST: Final = len(OPS) + MAX_CUSTOM_OPS
 """Longest op list of a component function; the kernels have room for no more."""
 
 

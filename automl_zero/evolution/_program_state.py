@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from automl_zero._config_values import integer, number
 from automl_zero.config import MUTATION_TYPES
+from automl_zero.evolution._portable_ops import local_ops, portable_ops
 from automl_zero.evolution._statistics import COUNTS, OUTCOME_COUNTS
 from automl_zero.kernels import _engine
 from automl_zero.program import (
@@ -52,12 +53,13 @@ def save_state(compiled: _engine.CompiledEvolution) -> bytes:
     ends = np.concatenate([[0], np.cumsum(sizes.sum(axis=1, dtype=np.int64))])
     offsets = ends * INSTRUCTION_DTYPE.itemsize
     columns = [pa.array(column) for table in (scores, births, sizes) for column in table.T]
+    best = compiled.best
+    op_names, (code, best_code) = portable_ops(code, b"" if best is None else best[2])
     columns.append(
         pa.LargeBinaryArray.from_buffers(
             pa.large_binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(code)]
         )
     )
-    best = compiled.best
     scalars = compiled.scalars
     if math.isinf(scalars["hurdle"]):
         scalars["hurdle"] = None
@@ -65,7 +67,8 @@ def save_state(compiled: _engine.CompiledEvolution) -> bytes:
         "format": _FORMAT,
         "version": _VERSION,
         **scalars,
-        "best": None if best is None else [best[0], best[1], best[2].hex(), best[3]],
+        "best": None if best is None else [best[0], best[1], best_code.hex(), best[3]],
+        **({"custom_ops": op_names} if op_names else {}),
     }
     schema = _SCHEMA.with_metadata({"state": json.dumps(meta)})
     sink = pa.BufferOutputStream()
@@ -185,9 +188,10 @@ def _parse(state: bytes) -> tuple[dict[str, Any], Any, Any, Any, Any, Any]:
         if meta.pop(name) != expected:
             raise ValueError(f"{name}: expected {expected!r}")
     best = meta.pop("best")
+    op_names = meta.pop("custom_ops", [])
     if best is not None:
         fitness, birth, code, lengths = best
-        best = (fitness, birth, bytes.fromhex(code), tuple(lengths))
+        best = (fitness, birth, local_ops(op_names, bytes.fromhex(code)), tuple(lengths))
     if meta["hurdle"] is None:
         meta["hurdle"] = -math.inf
 
@@ -196,7 +200,7 @@ def _parse(state: bytes) -> tuple[dict[str, Any], Any, Any, Any, Any, Any]:
         return np.ascontiguousarray(np.stack(columns, axis=1), dtype)
 
     raw = table.column("code").combine_chunks()
-    code_bytes = b"".join(raw.to_pylist())
+    code_bytes = local_ops(op_names, b"".join(raw.to_pylist()))
     return (
         meta,
         best,

@@ -15,7 +15,7 @@ from automl_zero.liveness import (
     needed_registers,
     random_ordinals,
 )
-from automl_zero.ops import CONSTANT_ROLES
+from automl_zero.ops import CONSTANT_ROLES, OPS
 from automl_zero.program import MemorySizes, Program
 from automl_zero.tasks import OBJECTIVES
 
@@ -73,7 +73,8 @@ def prepare(program: Program | str, objective: str, simplify: bool) -> Prepared:
             computes the same predictions, bit for bit.
 
     Raises:
-        ValueError: If the program is no supervised one, or the objective is unknown.
+        ValueError: If the program is no supervised one or has ops of the user's own, whose
+            Python functions no export carries, or the objective is unknown.
     """
     if isinstance(program, str):
         program = Program.parse(program)
@@ -82,6 +83,12 @@ def prepare(program: Program | str, objective: str, simplify: bool) -> Prepared:
     choice("objective", objective, OBJECTIVES)
     if simplify:
         program = canonical_program(program)
+    own = {item.op.name for _, body in program.items() for item in body if item.op not in OPS}
+    if own:
+        raise ValueError(
+            f"program: expected ops of the table, received {', '.join(sorted(own))}: an export "
+            f"carries no op of your own"
+        )
     return Prepared(
         program=program,
         squashes=objective == "accuracy",

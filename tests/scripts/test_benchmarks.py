@@ -4,6 +4,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import _timing
+import bench_custom_ops
 import bench_engine
 import bench_export
 import measure_kernels
@@ -136,6 +137,19 @@ def test_estimators_are_compared_on_every_data_set(monkeypatch, tmp_path):
         for label in ("searched", "from_nothing", "promised", "linear_program", "logistic"):
             assert rows[f"{name}_{label}"]["value"] <= 1
     assert rows["iris_searched"]["value"] > 0.7
+
+
+def test_users_ops_are_timed_against_those_of_the_table(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_custom_ops, "KINDS", {"s": "SCALAR"})
+    monkeypatch.setattr(bench_custom_ops, "INDIVIDUALS", 1000)
+    path = tmp_path / "rows.json"
+    assert bench_custom_ops.main(["--quick", "--json", str(path)]) == 0
+    rows = {row["name"]: row["value"] for row in json.loads(path.read_text())}
+    assert list(rows) == [
+        "custom_vs_builtin_scalar", "custom_vs_builtin_scalar_f32", "search_custom_vs_builtin",
+        "register_seconds",
+    ]  # fmt: skip
+    assert all(value > 0 for value in rows.values())
 
 
 def test_the_picture_shows_every_experiment_of_every_run(monkeypatch, tmp_path):

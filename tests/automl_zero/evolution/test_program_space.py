@@ -160,8 +160,8 @@ def test_bad_arguments_are_named() -> None:
     for op in ("MATRIX_MEAN_OP", "VECTOR_OUTER_PRODUCT_OP"):
         with pytest.raises(ValueError, match=f"memory.matrices: expected at least 1 for {op} in"):
             space(MemorySizes(2, 2, 0), setup=none, predict=none, learn=ComponentConfig(ops=[op]))
-    with pytest.raises(ValueError, match="setup.ops: expected at most 65 names, received 66"):
-        space(setup=ComponentConfig(ops=["SCALAR_SUM_OP"] * 66))
+    with pytest.raises(ValueError, match="setup.ops: expected at most 129 names, received 130"):
+        space(setup=ComponentConfig(ops=["SCALAR_SUM_OP"] * 130))
     with pytest.raises(ValueError, match="memory: expected MemorySizes, received tuple"):
         space((4, 3, 2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="learn: expected ComponentConfig, received list"):
