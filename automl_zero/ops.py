@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 RegisterKind = Literal["s", "v", "m"]
 
@@ -127,6 +127,10 @@ class Op:
         if self.output == "s" and self.constants == (VALUE,):
             return ("act",)
         return ("f0", "f1", "f2")[: len(self.constants)]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By name: the ids of users' own ops differ between processes.
+        return (_op_of_name, (self.name,))
 
 
 # The original's matrix products add to accumulators that start at 0, but only from
@@ -357,6 +361,13 @@ OP_BY_NAME: Final = MappingProxyType(_by_name)
 def known_ops() -> tuple[Op, ...]:
     """All ops by id: the table, then users' own (see :mod:`automl_zero.custom_ops`)."""
     return tuple(_rows)
+
+
+def _op_of_name(name: str) -> Op:
+    """The op that was pickled in another process, perhaps."""
+    if name not in _by_name:
+        raise ValueError(f"op: expected one that is declared in this process, received {name!r}")
+    return _by_name[name]
 
 
 def add_custom_op(op: Op) -> None:

@@ -64,7 +64,7 @@ class ProgramEpoch:
         self._key = hashlib.blake2b(parts, digest_size=16).digest()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Programs as text: the ids of users' own ops differ between processes.
+        # Programs as text, to be read when their ops are declared.
         return {**self.__dict__, "initial": tuple(map(str, self.initial))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -146,8 +146,8 @@ def test_users_ops_are_timed_against_those_of_the_table(monkeypatch, tmp_path):
     assert bench_custom_ops.main(["--quick", "--json", str(path)]) == 0
     rows = {row["name"]: row["value"] for row in json.loads(path.read_text())}
     assert list(rows) == [
-        "custom_vs_builtin_scalar", "custom_vs_builtin_scalar_f32", "search_custom_vs_builtin",
-        "register_seconds",
+        "custom_vs_builtin_scalar", "custom_vs_builtin_scalar_f32", "custom_exp_vs_builtin",
+        "custom_sin_vs_builtin", "search_custom_vs_builtin", "register_seconds",
     ]  # fmt: skip
     assert all(value > 0 for value in rows.values())
 

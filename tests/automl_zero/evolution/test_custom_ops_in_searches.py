@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import automl_zero.custom_ops as module
+from automl_zero import ops
 from automl_zero.cli import main
 from automl_zero.config import ComponentConfig, ExperimentConfig, load_config
 from automl_zero.custom_ops import register_op
@@ -139,6 +140,15 @@ def test_a_state_goes_on_where_ids_differ() -> None:
     )
     assert run.returncode == 0, run.stderr.decode()
     assert run.stdout.decode().strip() == expected_hash.hexdigest()
+
+
+def test_a_pickled_program_names_its_ops(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(setup=[Instruction("SCALAR_SMOOTH_OP", in1=3)], predict=[], learn=[])
+    data = pickle.dumps(program)
+    assert pickle.loads(data) == program and b"SCALAR_SMOOTH_OP" in data
+    monkeypatch.delitem(ops._by_name, "SCALAR_SMOOTH_OP")
+    with pytest.raises(ValueError, match="one that is declared in this process, received 'SCALAR_"):
+        pickle.loads(data)
 
 
 # Ids in files ----------------------------------------------------------------------
