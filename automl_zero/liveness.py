@@ -7,8 +7,10 @@ what only names things, the numbers of registers and the order of a sum's inputs
 
 Index:
     :class:`Harness`, :class:`Stage`: how component functions are driven.
-    :data:`SUPERVISED`: the harness of supervised programs.
+    :data:`SUPERVISED`: the harness of supervised programs; :data:`REGRESSION`: the same
+    without the sigmoid of classification.
     :func:`live_instructions`: which instructions are live.
+    :func:`needed_registers`: which registers still matter, at each point of a program.
     :func:`live_program`: a program without its dead code.
     :func:`canonical_program`: the normal form that alone decides the fitness.
     :func:`random_ordinals`: the numbers that key the draws of random ops.
@@ -46,12 +48,19 @@ class Stage:
         filled: Registers that the harness fills each time before the function runs.
         read: Registers that the harness reads each time after it ran.
         followed_by: Component functions that may run next.
+        zeroed: Those of ``filled`` that always get +0.
+        refilled: Those of ``filled`` that get what they got before the function that ran
+            before this one.
+        changed: Registers that the harness may write to after the function ran.
     """
 
     component: str
     filled: frozenset[Register] = frozenset()
     read: frozenset[Register] = frozenset()
     followed_by: tuple[str, ...] = ()
+    zeroed: frozenset[Register] = frozenset()
+    refilled: frozenset[Register] = frozenset()
+    changed: frozenset[Register] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +93,45 @@ class Harness:
         """Names of the component functions, in order."""
         return tuple(stage.component for stage in self.stages)
 
+    def stage(self, component: str) -> Stage:
+        """The stage of a component function."""
+        return self.stages[self.components.index(component)]
+
     @property
     def reserved(self) -> frozenset[Register]:
         """Registers that mean something to the harness, so they keep their names."""
         return frozenset().union(*(stage.filled | stage.read for stage in self.stages))
 
 
-SUPERVISED: Final = Harness(
-    (
-        Stage("setup", followed_by=("predict",)),
-        # Validation runs predict after predict.
-        Stage(
-            "predict",
-            filled=frozenset({LABEL, FEATURES}),
-            read=frozenset({PREDICTION}),
-            followed_by=("learn", "predict"),
-        ),
-        Stage("learn", filled=frozenset({LABEL, FEATURES}), followed_by=("predict",)),
+def _supervised(changed: frozenset[Register]) -> Harness:
+    return Harness(
+        (
+            Stage("setup", followed_by=("predict",)),
+            # Validation runs predict after predict.
+            Stage(
+                "predict",
+                filled=frozenset({LABEL, FEATURES}),
+                read=frozenset({PREDICTION}),
+                followed_by=("learn", "predict"),
+                zeroed=frozenset({LABEL}),
+                changed=changed,
+            ),
+            Stage(
+                "learn",
+                filled=frozenset({LABEL, FEATURES}),
+                followed_by=("predict",),
+                refilled=frozenset({FEATURES}),
+            ),
+        )
     )
-)
-"""Setup once, then predict and learn per training example, predict per validation example."""
+
+
+SUPERVISED: Final = _supervised(changed=frozenset({PREDICTION}))
+"""Setup once, then predict and learn per training example, predict per validation example.
+Classification puts the sigmoid of the prediction in its place, before learn."""
+
+REGRESSION: Final = _supervised(changed=frozenset())
+"""The same, where learn finds the prediction as predict left it."""
 
 
 def live_instructions(
@@ -130,6 +158,26 @@ def live_instructions(
     >>> live_instructions(program)
     {'setup': (), 'predict': (True, True, False), 'learn': (True, False)}
     """
+    needed = needed_registers(program, harness)
+    return {
+        name: tuple(
+            item.output in after for item, after in zip(body, needed[name][1:], strict=True)
+        )
+        for name, body in program.items()
+    }
+
+
+def needed_registers(
+    program: Program, harness: Harness = SUPERVISED
+) -> dict[str, tuple[frozenset[Register], ...]]:
+    """The registers whose content can reach what the harness reads, at each point.
+
+    Returns:
+        By component function: the registers needed before each instruction, and at the end.
+
+    Raises:
+        ValueError: If the program's component functions are not the harness's.
+    """
     if program.components != harness.components:
         raise ValueError(
             f"program: expected the component functions {', '.join(harness.components)}, "
@@ -137,15 +185,15 @@ def live_instructions(
         )
     before: dict[str, frozenset[Register]] = {name: frozenset() for name in harness.components}
     while True:
-        flags = {}
+        needed = {}
         found = {}
         for stage in harness.stages:
             after = stage.read.union(*(before[name] for name in stage.followed_by))
-            flags[stage.component], needed = _backward(program[stage.component], after)
+            needed[stage.component] = _backward(program[stage.component], after)
             # What the harness fills holds nothing from before.
-            found[stage.component] = needed - stage.filled
+            found[stage.component] = needed[stage.component][0] - stage.filled
         if found == before:
-            return flags
+            return needed
         before = found
 
 
@@ -229,19 +277,17 @@ def random_ordinals(program: Program, harness: Harness = SUPERVISED) -> dict[str
 
 def _backward(
     body: tuple[Instruction, ...], after: frozenset[Register]
-) -> tuple[tuple[bool, ...], frozenset[Register]]:
-    """Flags of one component function and the registers needed before it runs."""
-    needed = set(after)
-    flags = []
+) -> tuple[frozenset[Register], ...]:
+    """The registers needed before each instruction of one component function, and after all."""
+    points = [after]
     for instruction in reversed(body):
-        output = instruction.output
-        live = output in needed
-        flags.append(live)
-        if live and output is not None:
+        needed = points[-1]
+        if instruction.output in needed:
             if not instruction.op.keeps_output:
-                needed.discard(output)
-            needed.update(instruction.inputs)
-    return tuple(reversed(flags)), frozenset(needed)
+                needed -= {instruction.output}
+            needed = needed.union(instruction.inputs)
+        points.append(needed)
+    return tuple(reversed(points))
 
 
 def _without_zeros(setup: tuple[Instruction, ...]) -> list[Instruction]:
