@@ -18,6 +18,7 @@ from automl_zero.cli import (
     _evaluate,
     _evolve,
     _ops,
+    _report,
     _resume,
     _runs,
     _show,
@@ -42,6 +43,7 @@ app.command("evolve")(_evolve.evolve)
 app.command("resume")(_resume.resume)
 app.command("runs")(_runs.runs)
 app.command("show")(_show.show)
+app.command("report")(_report.report)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("ops")(_ops.ops)
 app.command("configs")(_configs.configs)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from automl_zero._number_text import count_text, seconds_text
 from automl_zero.cli._output import out, print_plain
-from automl_zero.cli._progress import count_text, seconds_text
 from automl_zero.cli._results import print_programs
 from automl_zero.cli._runs import individuals_of
 
