@@ -15,7 +15,7 @@ from automl_zero.tasks import Task, TaskSpec
 MOST_NUMBERS: Final = 20_000_000
 """Of all examples of a set of tasks: 160 MB. A report makes no larger ones."""
 
-_MOST_WORK: Final = 5e10
+MOST_WORK: Final = 5e10
 """Elements that an ablation computes: some ten seconds. The digits experiment takes 1e8."""
 
 
@@ -54,12 +54,15 @@ def program_lines(
     return lines
 
 
-def measured_effects(data: RunData, program: Program) -> dict[tuple[str, int], float]:
+def measured_effects(
+    data: RunData, program: Program, most_work: float = MOST_WORK
+) -> dict[tuple[str, int], float]:
     """Change of the mean fitness, on the search tasks, without each instruction of a program.
 
     Args:
         data: The run that found it; the tasks are those of the best program's experiment.
         program: The program, simplified or not.
+        most_work: Elements to compute at most.
 
     Returns:
         By component function and position.
@@ -74,7 +77,7 @@ def measured_effects(data: RunData, program: Program) -> dict[tuple[str, int], f
     steps = spec.count * (spec.train * spec.epochs + spec.valid)
     features = spec.features or 1
     size = features * (features if program.required_memory().matrices else 1)
-    if float(len(program)) ** 2 * steps * size > _MOST_WORK:
+    if float(len(program)) ** 2 * steps * size > most_work:
         raise ValueError("it would take long: measure it with automl_zero.inspection.ablation")
     seed = stream_key(config.seed, "experiment", best.experiment)
     rows = ablation(
