@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from automl_zero.cli import (
+    _compare,
     _configs,
     _demo,
     _evaluate,
@@ -44,6 +45,7 @@ app.command("resume")(_resume.resume)
 app.command("runs")(_runs.runs)
 app.command("show")(_show.show)
 app.command("report")(_report.report)
+app.command("compare")(_compare.compare)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("ops")(_ops.ops)
 app.command("configs")(_configs.configs)

@@ -2,6 +2,8 @@
 
 Pages
     write_report, report_html           everything about a run, in one HTML file
+    write_comparison        several runs side by side, in one HTML file
+    Comparison, RunSummary, Difference      the numbers of that
 
 Figures, for notebooks: matplotlib axes
     plot_fitness            best fitness over individuals or time
@@ -10,6 +12,7 @@ Figures, for notebooks: matplotlib axes
     plot_throughput         individuals per second
     plot_diversity          different individuals in a population
     plot_final              fitness on each final task
+    plot_comparison         best fitness of several runs
 
 Improvements
     lineage, Step           how the best individual came to be
@@ -23,7 +26,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from automl_zero.report._comparison import (
+        Comparison,
+        Difference,
+        RunSummary,
+        write_comparison,
+    )
     from automl_zero.report._figures import (
+        plot_comparison,
         plot_diversity,
         plot_final,
         plot_fitness,
@@ -35,8 +45,12 @@ if TYPE_CHECKING:
     from automl_zero.report._run_report import report_html, write_report
 
 _HOME = {
+    "Comparison": "_comparison",
+    "Difference": "_comparison",
+    "RunSummary": "_comparison",
     "Step": "_lineage",
     "lineage": "_lineage",
+    "plot_comparison": "_figures",
     "plot_diversity": "_figures",
     "plot_final": "_figures",
     "plot_fitness": "_figures",
@@ -44,12 +58,17 @@ _HOME = {
     "plot_rates": "_figures",
     "plot_throughput": "_figures",
     "report_html": "_run_report",
+    "write_comparison": "_comparison",
     "write_report": "_run_report",
 }
 
 __all__ = [
+    "Comparison",
+    "Difference",
+    "RunSummary",
     "Step",
     "lineage",
+    "plot_comparison",
     "plot_diversity",
     "plot_final",
     "plot_fitness",
@@ -57,6 +76,7 @@ __all__ = [
     "plot_rates",
     "plot_throughput",
     "report_html",
+    "write_comparison",
     "write_report",
 ]
 

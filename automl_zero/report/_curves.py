@@ -49,6 +49,14 @@ def best_of_experiments(data: RunData, over: Over) -> list[Curve]:
     return [curve for curve in curves if len(curve.x)]
 
 
+def best_of_run(data: RunData, over: Over) -> Curve | None:
+    """Best search fitness so far of a whole run; None before there is one."""
+    epochs = data.epochs
+    x = np.cumsum(epochs.created()) if over == "individuals" else epochs.seconds
+    curve = _best(0, x, epochs.fitness)
+    return curve if len(curve.x) else None
+
+
 def best_of_islands(data: RunData, experiment: int) -> list[Curve]:
     """Best search fitness so far of each island, over its individuals."""
     epochs, curves = data.epochs, []

@@ -14,6 +14,7 @@ from automl_zero.report._curves import (
     Over,
     best_of_experiments,
     best_of_islands,
+    best_of_run,
     diversity,
     envelope,
     population_band,
@@ -242,6 +243,47 @@ def plot_final(
     ax.set_ylabel("accuracy" if accuracy else "final fitness")
     _set_range(ax, np.concatenate(shown))
     return _decorated(ax)
+
+
+def plot_comparison(
+    runs: Sequence[Run | RunData],
+    ax: Axes | None = None,
+    *,
+    over: Over = "individuals",
+    names: Sequence[str] | None = None,
+) -> Axes:
+    """Best search fitness so far of several runs.
+
+    Args:
+        runs: The runs.
+        ax: Where to draw; None makes new axes.
+        over: ``"individuals"`` of all experiments, or ``"seconds"``.
+        names: What to call the runs; None takes the names of their folders.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ImportError: Without matplotlib, the extra ``report``.
+        ValueError: If ``over`` is something else, or there are more or less names than runs.
+    """
+    choice("over", over, ("individuals", "seconds"))
+    if names is not None and len(names) != len(runs):
+        raise ValueError(f"names: expected {len(runs)}, received {len(names)}")
+    found, ax, curves = [_data(run) for run in runs], _axes(ax), []
+    for number, data in enumerate(found):
+        curve = best_of_run(data, over)
+        if curve is not None:
+            curves.append(curve)
+            name = data.run.name if names is None else names[number]
+            # A second round through the colours is dashed, a third one dotted.
+            style = ("-", "--", ":", "-.")[number // _FEW % 4]
+            _step(
+                ax, curve, color=PALETTE[number % _FEW], linestyle=style, linewidth=1.5,
+                label=name if not name.startswith("_") else f" {name}",
+            )  # fmt: skip
+    ax.set_xlabel("time of the run (s)" if over == "seconds" else "individuals of the run")
+    return _finish(ax, "best search fitness", curves)
 
 
 def _draw_islands(ax: Axes, curves: Sequence[Curve], data: RunData) -> None:
