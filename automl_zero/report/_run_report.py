@@ -33,6 +33,10 @@ _MOST_BASELINE_NUMBERS: Final = 2_000_000
 """Of the training examples that baselines are trained on: some 20 seconds."""
 
 _MOST_GENOME: Final = 50_000
+"""Letters of a best genome that is shown as it is."""
+
+_MOST_DRAWN: Final = 100
+"""Instructions of a program whose dataflow is drawn; a larger picture would say nothing."""
 
 
 class Figure(NamedTuple):
@@ -293,11 +297,11 @@ def _program(data: RunData) -> dict[str, Any] | None:
 
 
 def _dataflow(program: Any) -> str:
-    """The program's dataflow graph as SVG; empty where this version draws none."""
+    """The program's dataflow graph as SVG; empty where this version draws none, or too large."""
     from automl_zero import report
 
     draw = getattr(report, "dataflow_svg", None)
-    return "" if draw is None else str(draw(program))
+    return "" if draw is None or len(program) > _MOST_DRAWN else str(draw(program))
 
 
 def _final(data: RunData) -> dict[str, Any] | None:
