@@ -5,9 +5,9 @@ Index:
     :data:`app`: the commands, for embedding and tests.
 
 One private module per command: ``_demo``, ``_evolve``, ``_resume``, ``_runs``, ``_show``,
-``_evaluate``, ``_trace``, ``_export``, ``_ops``, ``_configs``. Shared by them: ``_search`` runs
-a search with its display (``_progress``), ``_results`` prints and writes what it found,
-``_task_options`` chooses tasks.
+``_report``, ``_compare``, ``_evaluate``, ``_trace``, ``_export``, ``_ops``, ``_configs``.
+Shared by them: ``_search`` runs a search with its display (``_progress``), ``_results`` prints
+and writes what it found, ``_task_options`` chooses tasks.
 """
 
 from automl_zero.cli._app import app, main

@@ -13,12 +13,14 @@ from typing import Annotated, Final
 import typer
 
 from automl_zero.cli import (
+    _compare,
     _configs,
     _demo,
     _evaluate,
     _evolve,
     _export,
     _ops,
+    _report,
     _resume,
     _runs,
     _show,
@@ -44,6 +46,8 @@ app.command("evolve")(_evolve.evolve)
 app.command("resume")(_resume.resume)
 app.command("runs")(_runs.runs)
 app.command("show")(_show.show)
+app.command("report")(_report.report)
+app.command("compare")(_compare.compare)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("trace")(_trace.trace)
 app.command("export")(_export.export)

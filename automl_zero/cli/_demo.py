@@ -9,12 +9,12 @@ import typer
 from rich.table import Table
 
 from automl_zero._config_values import choice
-from automl_zero.cli._comparison import baseline_accuracies
+from automl_zero._number_text import seconds_text
 from automl_zero.cli._output import err, out, print_plain
-from automl_zero.cli._progress import seconds_text
 from automl_zero.cli._results import print_fitness, print_programs
 from automl_zero.cli._search import run_search
 from automl_zero.config import ExperimentConfig, load_config
+from automl_zero.report._baselines import baseline_fitness
 
 if TYPE_CHECKING:
     from automl_zero.evolution import SearchResult
@@ -74,7 +74,7 @@ def _digits(config: ExperimentConfig, quiet: bool) -> bool:
 def _print_comparison(result: SearchResult, config: ExperimentConfig) -> None:
     """Final accuracies of the program and of scikit-learn's models, side by side."""
     rows = {"evolved program": [float(value) for value in result.final_task_fitness]}
-    baselines = baseline_accuracies(result.final_tasks)
+    baselines = baseline_fitness(result.final_tasks)
     rows |= baselines or {}
     spec = config.tasks.final
     table = Table("model", "accuracy", "± s.e.", "lowest", box=None, pad_edge=False)

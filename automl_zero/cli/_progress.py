@@ -12,6 +12,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from automl_zero._number_text import count_text, seconds_text
+
 if TYPE_CHECKING:
     from automl_zero.evolution import Progress
 
@@ -129,28 +131,3 @@ def _known_text(statistics: Any) -> str:
 
 def _fitness_text(fitness: float) -> str:
     return f"{fitness:.4f}" if math.isfinite(fitness) else "-"
-
-
-def count_text(number: float) -> str:
-    """A count in three digits: ``1.24M``.
-
-    >>> count_text(950), count_text(1_240_000)
-    ('950', '1.24M')
-    """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
-
-
-def seconds_text(seconds: float) -> str:
-    """A time for people.
-
-    >>> seconds_text(3.21), seconds_text(200)
-    ('3.2 s', '3 min 20 s')
-    """
-    if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl_zero._number_text import count_text, seconds_text
 from automl_zero._program_file import RESULT_FORMAT
 from automl_zero.annotate import annotate
 from automl_zero.cli._output import json_text, out, print_plain, write_whole
-from automl_zero.cli._progress import count_text, seconds_text
 from automl_zero.config import ExperimentConfig
 from automl_zero.liveness import supervised_harness
 

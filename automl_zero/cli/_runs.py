@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from automl_zero._number_text import count_text, seconds_text
 from automl_zero.cli._output import err, out
-from automl_zero.cli._progress import count_text, seconds_text
 
 
 def runs(

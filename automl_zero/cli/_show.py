@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
-from automl_zero.cli._output import out, print_plain
-from automl_zero.cli._progress import count_text, seconds_text
-from automl_zero.cli._results import print_programs
+from automl_zero._number_text import count_text, seconds_text
+from automl_zero.annotate import annotate
+from automl_zero.cli._output import err, out, print_plain
 from automl_zero.cli._runs import individuals_of
-from automl_zero.config import load_config
 
 if TYPE_CHECKING:
     from automl_zero.evolution.runs import Run
+    from automl_zero.program import Program
+    from automl_zero.report._run_data import RunData
 
 _IMPROVEMENTS: Final = 12
+_QUICK_WORK: Final = 2e9
+"""Elements of an ablation that takes less than a second."""
 
 
 def show(
@@ -106,28 +110,46 @@ def _print_improvements(run: Run) -> None:
 
 
 def _print_best(run: Run) -> None:
-    best, result = run.best, run.result
-    if best is None:
+    from automl_zero.report._run_data import RunData
+
+    data = RunData(run)
+    if data.best is None:
         return
-    if run.kind == "program search":
-        _print_program(best["genome"], run)
+    if data.program is not None and data.simplified is not None:
+        out().print("\n[bold]Program as found[/bold]")
+        print_plain(annotate(data.program))
+        _print_simplified(data, data.simplified)
     else:
-        print_plain(f"\nbest  {best['genome']}")
-    parts = [f"search {_number(best['fitness'], 5)}"]
-    if run.kind == "program search":
-        parts.append(f"selection {_number(best['select_fitness'], 5)}")
-    if result is not None and "final_fitness" in result:
-        parts.append(f"final {_number(result['final_fitness'], 5)}")
+        print_plain(f"\nbest  {data.text_of(data.best.genome)}")
+    parts = [f"search {_number(data.best.fitness, 5)}"]
+    if data.is_program_search:
+        parts.append(f"selection {_number(data.best.select_fitness, 5)}")
+    values = data.final_fitness
+    if len(values):
+        parts.append(
+            f"final {_number(data.result.get('final_fitness'), 5)} (mean of {len(values)} unseen "
+            f"tasks, lowest {float(values.min()):.5f}, highest {float(values.max()):.5f})"
+        )
     print_plain("\nfitness: " + " · ".join(parts))
+    for problem in data.problems:
+        err().print(f"automl-zero: warning: {problem}", markup=False, soft_wrap=True)
 
 
-def _print_program(text: str, run: Run) -> None:
-    from automl_zero.program import Program
+def _print_simplified(data: RunData, program: Program) -> None:
+    """The simplified program; beside its lines what they are worth, if that is quick to say."""
+    from automl_zero.report._program_view import measured_effects, program_lines
 
-    try:
-        print_programs(Program.parse(text), load_config(run.path / "config.toml"))
-    except ValueError:  # ops of the user's own: to read a run never runs their code
-        print_plain(f"\nProgram as found\n{text}")
+    title, effects = "Simplified", {}
+    with contextlib.suppress(ValueError, MemoryError):
+        effects = measured_effects(data, program, _QUICK_WORK)
+        title = "Simplified, with the change of the search fitness without each line"
+    out().print(f"\n[bold]{title}[/bold]")
+    lines = program_lines(program, effects)
+    width = max((len(line.code) for line in lines), default=0)
+    for line in lines:
+        worth = "" if line.effect is None else f"{line.effect:+.3f}"
+        comment = "  ".join(filter(None, (worth, line.comment)))
+        print_plain(f"{line.code:<{width}}  # {comment}" if comment else line.code)
 
 
 def _number(value: Any, digits: int = 4) -> str:

@@ -124,6 +124,12 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self._path)!r}, kind={self.kind!r})"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: a few numbers and, with matplotlib, the fitness."""
+        from automl_zero.report._notebook import summary_html
+
+        return summary_html(self)
+
     @property
     def path(self) -> Path:
         """The folder."""

@@ -15,7 +15,6 @@ import pytest
 from rich.console import Console
 
 from automl_zero.cli import _output, _progress, _results
-from automl_zero.cli._comparison import baseline_accuracies
 from automl_zero.cli._progress import (
     ProgressDisplay,
     count_text,
@@ -25,6 +24,7 @@ from automl_zero.cli._progress import (
 )
 from automl_zero.config import load_config
 from automl_zero.program import Program
+from automl_zero.report._baselines import baseline_fitness
 from automl_zero.tasks import projected_binary_tasks
 
 
@@ -187,7 +187,7 @@ def test_failed_write_leaves_nothing_behind(
 def test_baselines_learn_the_tasks() -> None:
     pytest.importorskip("sklearn")
     tasks = projected_binary_tasks("digits", count=3, features=16, train=160, valid=100)
-    accuracies = baseline_accuracies(tasks)
+    accuracies = baseline_fitness(tasks)
     assert accuracies is not None
     assert [len(values) for values in accuracies.values()] == [3, 3]
     assert all(min(values) > 0.75 for values in accuracies.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 
 from automl_zero.cli import main
 from automl_zero.evolution.runs import Run
+from automl_zero.inspection import simplify
+from automl_zero.program import Program
 
 QUICK = (
     "--set", "stop.individuals=6000", "--set", "experiments.maximum=1",
@@ -37,9 +40,38 @@ def test_a_run_is_a_folder_that_can_be_shown(
     assert "finished: individuals reached" in shown
     assert "6k in 1 experiments" in shown
     assert "Improvements of experiment 1" in shown
-    program = found[found.index("def Setup") : found.index("fitness:")]
-    assert program.strip() in shown  # the same program, as found and simplified
+    program = found[found.index("def Setup") : found.index("Simplified")]
+    assert program.strip() in shown
     assert "fitness: search 0." in shown and "final 0." in shown
+    assert "mean of 5 unseen tasks, lowest 0." in shown
+
+
+def test_the_simplified_program_is_shown_with_what_its_lines_are_worth(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert evolve(tmp_path / "run", "--quiet") == 0
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "run")]) == 0
+    shown = capsys.readouterr().out
+    title = "Simplified, with the change of the search fitness without each line"
+    lines = shown[shown.index(title) :].partition("\n")[2].partition("\n\nfitness")[0]
+    program = Program.parse(Run.open(tmp_path / "run").best["genome"])
+    assert Program.parse(lines) == simplify(program)
+    instructions = [line for line in lines.splitlines() if not line.startswith("def")]
+    assert all(re.search(r"# [+-][01]\.\d{3}", line) for line in instructions)
+    assert any("# -0." in line for line in instructions)
+
+
+def test_without_its_configuration_a_run_is_shown_as_far_as_it_can_be(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert evolve(tmp_path / "run", "--quiet") == 0
+    (tmp_path / "run" / "config.toml").unlink()
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "run")]) == 0
+    captured = capsys.readouterr()
+    assert "\nSimplified\ndef Setup" in captured.out
+    assert "warning" in captured.err and "config.toml" in captured.err
 
 
 def test_runs_are_listed_with_what_they_found(
