@@ -44,12 +44,14 @@ def read_program_file(path: str | Path) -> ProgramFile:
 
     Args:
         path: A file with program text, the JSON form of a program, or the JSON result of a
-            search; ``-`` reads standard input.
+            search; the folder of a run, for its best program; ``-`` reads standard input.
 
     Raises:
         ValueError: If there is no such file or it holds none of these; names the file.
     """
     name = "standard input" if str(path) == "-" else str(path)
+    if Path(path).is_dir():
+        return _program_of_run(Path(path))
     try:
         if str(path) == "-":
             raw = sys.stdin.buffer.read(_MAX_BYTES + 1)
@@ -66,6 +68,20 @@ def read_program_file(path: str | Path) -> ProgramFile:
         return _program_from_text(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _program_of_run(folder: Path) -> ProgramFile:
+    from automl_zero.evolution.runs import Run
+
+    run = Run.open(folder)
+    best, result = run.best, run.result or {}
+    if run.kind != "program search" or best is None:
+        raise ValueError(f"program: expected a run that has found a program, received {folder}")
+    try:
+        program = Program.parse(best["genome"])
+        return _from_result(program, {**result, "config": run.config["config"]})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder}: {error}") from None
 
 
 def _program_from_text(text: str) -> ProgramFile:

@@ -69,6 +69,20 @@ def comments(program: Program) -> dict[Place, str]:
     return _Roles(program).comments()
 
 
+def learned_names(program: Program) -> dict[Register, str]:
+    """Names of the registers that accumulate in ``learn``; the program as for :func:`comments`."""
+    return _Roles(program).learned_names
+
+
+def learning_rates(program: Program) -> list[Register]:
+    """Registers of the constants that only ever scale what is learned, by first use."""
+    roles = _Roles(program)
+    roles.comments()
+    places = sorted(token.place for token in roles.rates)
+    registers = (program[name][position].output for name, position in places)
+    return list(dict.fromkeys(register for register in registers if register is not None))
+
+
 class _Roles:
     def __init__(self, program: Program) -> None:
         self.program = program

@@ -116,7 +116,7 @@ class ProgramEvolution:
         fec_valid: int = 10,
         fec_bytes: int = 16 * MEGABYTE,
         hurdle_tasks: int = 0,
-        hurdle_percentile: float = 50.0,
+        hurdle_percentile: float = 25.0,
         island: int = 0,
     ) -> None:
         if not isinstance(space, ProgramSpace):

@@ -2,6 +2,7 @@
 
 Programs
     annotate                text with a comment on every line whose role is certain
+    to_names                text with names instead of registers where roles are certain
     to_latex                LaTeX, one ``align*`` for each component function
     dataflow_graph          who computes what from what, as a networkx graph
     dataflow_svg            that graph as a picture
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     )
     from automl_zero.report._latex import to_latex
     from automl_zero.report._lineage import Step, lineage
+    from automl_zero.report._names import to_names
     from automl_zero.report._run_report import report_html, write_report
 
 _HOME = {
@@ -72,6 +74,7 @@ _HOME = {
     "plot_throughput": "automl_zero.report._figures",
     "report_html": "automl_zero.report._run_report",
     "to_latex": "automl_zero.report._latex",
+    "to_names": "automl_zero.report._names",
     "write_comparison": "automl_zero.report._comparison",
     "write_report": "automl_zero.report._run_report",
 }
@@ -94,6 +97,7 @@ __all__ = [
     "plot_throughput",
     "report_html",
     "to_latex",
+    "to_names",
     "write_comparison",
     "write_report",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automl_zero._program_file import RESULT_FORMAT, read_program
+from automl_zero._program_file import RESULT_FORMAT, read_program, read_program_file
 from automl_zero.program import Program
 
 TEXT = "def Setup():\n  s2 = 0.1\ndef Predict():\n  s1 = dot(v1, v0)\ndef Learn():\n"
@@ -60,3 +60,22 @@ def test_huge_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"#" * 10_000_001)
     with pytest.raises(ValueError, match="expected at most"):
         read_program(path)
+
+
+def test_the_folder_of_a_run_holds_its_best_program(tmp_path: Path) -> None:
+    from automl_zero import ProgramSearch, load_config
+
+    settings = ["stop.individuals=500", "experiments.maximum=1", "tasks.select.count=2",
+                "tasks.final.count=2", "islands.epoch=0"]  # fmt: skip
+    result = ProgramSearch(load_config("demo", settings)).run(tmp_path / "run")
+    found = read_program_file(tmp_path / "run")
+    assert found.program == read_program(tmp_path / "run") == result.program
+    assert found.objective == "rms_error" and found.fitness == result.final_fitness
+    (tmp_path / "run" / "best.json").write_text('{"genome": "def Setup("}')
+    with pytest.raises(ValueError, match="run: "):
+        read_program(tmp_path / "run")
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected the folder of a run"):
+        read_program(tmp_path)

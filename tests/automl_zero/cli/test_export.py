@@ -52,6 +52,9 @@ def program(tmp_path: Path) -> str:
         ("numba", "njit"),
         ("torch", "nn.Module"),
         ("c", "model_train"),
+        ("names", "weights = "),
+        ("latex", "align*"),
+        ("svg", "</svg>"),
     ],
 )
 def test_each_format_is_written_to_a_file_or_printed(

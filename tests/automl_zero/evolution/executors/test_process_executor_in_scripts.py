@@ -20,6 +20,8 @@ PATIENCE = 120.0
 HEAD = """
 import os, signal, sys, time
 from automl_zero.evolution.executors import ProcessExecutor, WorkerLost
+# A shell's background jobs, and so the tests in them, are started with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 
 
