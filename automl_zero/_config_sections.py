@@ -267,9 +267,9 @@ class HurdleConfig:
         tasks: How many search tasks come before the hurdle; 0: there is none. They run in
             lockstep: multiples of 8 (in float32 of 16) cost least.
         percentile: The hurdle is this percentile of the population's fitness on those
-            tasks, found anew whenever the population was renewed. 25 halved the time to a
-            solution of the demo with 40 tasks, 50 hardly changed it
-            (``scripts/measure_hurdles.py``).
+            tasks, found anew whenever the population was renewed. 25 more than halved the
+            time to a solution on digits and halved it on the demo with 40 tasks; 50 did
+            much less (``scripts/measure_hurdles.py``).
 
     Raises:
         ValueError: If a value has the wrong type or range.

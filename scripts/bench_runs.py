@@ -54,7 +54,7 @@ from automl_zero.evolution.islands import Archipelago, EpochResult
 from automl_zero.evolution.runs import CheckpointFolder
 
 ISLANDS: Final = 4
-EPOCH: Final = 50_000
+EPOCH: Final = 100_000
 
 _MEMORY_PROGRAM: Final = """
 import sys

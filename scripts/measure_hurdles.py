@@ -51,7 +51,7 @@ PROBLEMS: Final[dict[str, tuple[str, int, list[str]]]] = {
 def run(problem: str, percentile: int | None, seed: int) -> dict[str, Any]:
     """One run to its solution or its limit."""
     name, first, settings = PROBLEMS[problem]
-    hurdle = [] if percentile is None else [
+    hurdle = ["hurdle.tasks=0"] if percentile is None else [
         f"hurdle.tasks={first}", f"hurdle.percentile={percentile}"
     ]  # fmt: skip
     search = ProgramSearch(load_config(name, [f"seed={seed}", *settings, *hurdle]))

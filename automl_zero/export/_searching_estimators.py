@@ -21,6 +21,7 @@ from automl_zero.config import (
     ComponentConfig,
     ExperimentConfig,
     ExperimentsConfig,
+    HurdleConfig,
     IslandsConfig,
     StopConfig,
     TasksConfig,
@@ -132,6 +133,7 @@ class _Searching(BaseEstimator):
             description="fit of an estimator",
             seed=self._seed,
             tasks=TasksConfig(**tasks),  # type: ignore[arg-type]
+            hurdle=HurdleConfig(),
             islands=IslandsConfig(),  # one, in this thread: it may be one fit of many
             memory=MemorySizes(5, 9, 2) if is_network else base.memory,
             # Predictions without random numbers, so that a row always gets the same.

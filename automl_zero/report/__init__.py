@@ -13,6 +13,7 @@ Pages
     Comparison, RunSummary, Difference      the numbers of that
 
 Figures, for notebooks: matplotlib axes
+    plot_ablation           what each line of a program is worth
     plot_fitness            best fitness over individuals or time
     plot_islands            the islands of the best experiment
     plot_rates              how often a fitness was known already
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from automl_zero.report._latex import to_latex
     from automl_zero.report._lineage import Step, lineage
     from automl_zero.report._names import to_names
+    from automl_zero.report._program_figures import plot_ablation
     from automl_zero.report._run_report import report_html, write_report
 
 _HOME = {
@@ -65,6 +67,7 @@ _HOME = {
     "dataflow_graph": "automl_zero.report._dataflow",
     "dataflow_svg": "automl_zero.report._dataflow_svg",
     "lineage": "automl_zero.report._lineage",
+    "plot_ablation": "automl_zero.report._program_figures",
     "plot_comparison": "automl_zero.report._figures",
     "plot_diversity": "automl_zero.report._figures",
     "plot_final": "automl_zero.report._figures",
@@ -88,6 +91,7 @@ __all__ = [
     "dataflow_graph",
     "dataflow_svg",
     "lineage",
+    "plot_ablation",
     "plot_comparison",
     "plot_diversity",
     "plot_final",

@@ -13,6 +13,7 @@ MAX_JSON_BYTES: Final = 16_000_000
 """Longest JSON file. A configuration has kilobytes; parsed, this takes up to 0.5 GB."""
 
 _MAX_DEPTH: Final = 100
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def json_text(name: str, data: Any, indent: int | None = None) -> str:
@@ -64,10 +65,12 @@ def _require_shallow(name: str, data: Any) -> None:
     """Deeper data than this cannot be copied, compared or printed on Python's stack."""
     level = [data]
     for _ in range(_MAX_DEPTH):
+        # Types first: to ask each number whether it is a Mapping takes half of the time of a
+        # row of the event log.
         level = [
             value
             for item in level
-            if isinstance(item, Mapping | list | tuple)
+            if type(item) not in _LEAVES and isinstance(item, Mapping | list | tuple)
             for value in (item.values() if isinstance(item, Mapping) else item)
         ]
         if not level:

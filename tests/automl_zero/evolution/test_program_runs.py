@@ -142,7 +142,7 @@ def test_a_data_file_that_was_changed_is_named(tmp_path: Path) -> None:
     settings = [
         f"tasks.*.data={tmp_path / 'data.npz'}", "tasks.*.train=10", "tasks.*.valid=6",
         "tasks.*.count=2", "tasks.*.test_fraction=0", "tasks.*.features=4",
-        "tasks.final.valid_from=train", "stop.individuals=2000", "stop.seconds=0",
+        "tasks.final.valid_from=train", "hurdle.tasks=0", "stop.individuals=2000", "stop.seconds=0",
         "experiments.maximum=1", "islands.epoch=500", "cache.fec=false",
     ]  # fmt: skip
     search = ProgramSearch(load_config("digits", settings))

@@ -20,7 +20,10 @@ from automl_zero.evolution import (
 )
 from automl_zero.tasks import TaskSpec
 
-QUICK = ("tasks.select.count=8", "tasks.final.count=5", "islands.count=1", "islands.epoch=0")
+QUICK = (
+    "tasks.select.count=8", "tasks.final.count=5", "islands.count=1", "islands.epoch=0",
+    "hurdle.tasks=0",
+)  # fmt: skip
 
 
 def config(*overrides: str, name: str = "demo", limit: int = 3000) -> ExperimentConfig:
