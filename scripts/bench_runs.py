@@ -54,7 +54,7 @@ from automl_zero.evolution.islands import Archipelago, EpochResult
 from automl_zero.evolution.runs import CheckpointFolder
 
 ISLANDS: Final = 4
-EPOCH: Final = 250_000  # a quarter of a second; the documents advise about a second
+EPOCH: Final = 100_000
 
 _MEMORY_PROGRAM: Final = """
 import sys
