@@ -230,7 +230,9 @@ def test_data_that_are_gone_are_named(tmp_path: Path) -> None:
     settings = [f'{key}.data="{data}"' for key in ("tasks.search", "tasks.select", "tasks.final")]
     from automl_zero import ProgramSearch, load_config
 
-    limits = ["stop.individuals=3000", "experiments.maximum=1", "tasks.*.count=4"]
+    limits = [
+        "stop.individuals=3000", "experiments.maximum=1", "tasks.*.count=4", "hurdle.tasks=0",
+    ]  # fmt: skip
     config = load_config("digits", [*settings, *limits, "tasks.*.pairs=[[3, 8]]"])
     ProgramSearch(config).run(tmp_path / "run")
     data.unlink()
