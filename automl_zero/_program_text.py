@@ -247,8 +247,8 @@ def _template_shape(slots: Sequence[_Slot]) -> tuple[str, ...]:
 
 _TEMPLATES: Final = [(op, _template(op)) for op in OPS]
 
-# A line has the shape of one op or of none: to match that one instead of all takes 370 us for a
-# program of the demo instead of 930. What fits none goes through all, for the message's sake.
+# A line has the shape of one op or of none: matching that one is quicker than matching all.
+# What fits none goes through all, for the message's sake.
 _BY_SHAPE: Final[dict[tuple[str, ...], list[tuple[Op, tuple[_Slot, ...]]]]] = {}
 for _item in _TEMPLATES:
     _BY_SHAPE.setdefault(_template_shape(_item[1]), []).append(_item)

@@ -66,8 +66,7 @@ class ProgramEpoch:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # It is sent with every epoch and is always the same: pickled once here, and read once
-        # in each worker, which saves 0.4 ms an epoch. Programs go as text, to be read when
-        # their ops are declared.
+        # in each worker. Programs go as text, to be read when their ops are declared.
         if self._pickled is None:
             initial = tuple(map(str, self.initial))
             self._pickled = pickle.dumps(

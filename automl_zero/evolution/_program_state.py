@@ -35,7 +35,7 @@ _SCHEMA: Final = pa.schema(
     + [(name, pa.int32()) for name in _SIZES]
     + [("code", pa.large_binary())]
 )
-# Of a population of 1,000 demo programs, 480 kB of instructions become 43 kB in 0.7 ms.
+# The quickest level: 1,000 programs become some 30 kB (checkpoint_kb in scripts/bench_runs.py).
 _WRITE: Final = pa.ipc.IpcWriteOptions(
     compression=pa.Codec("zstd", compression_level=1), use_threads=False
 )
