@@ -1,5 +1,5 @@
 """Search for network cells: spaces, strategies, objectives, benchmarks.
 
-This room holds nothing yet. It will search network cells with the evolutionary core of
+It searches network cells with the evolutionary core of
 :mod:`automl_zero.evolution`; it may import ``automl_zero``, never ``l2o``.
 """
