@@ -96,7 +96,7 @@ def load_nas_bench_201_hardware(path: str | os.PathLike[str]) -> TabularBenchmar
     index = columns.pop(_INDEX, None)
     if index is None:
         raise ValueError(f"{path}: expected a column {_INDEX!r}, received none")
-    own = _table()[_INDEX]
+    own = _table()[_INDEX].astype(np.intp)
     if not np.array_equal(np.sort(index), np.arange(len(own))):
         raise ValueError(
             f"{path}: column {_INDEX!r}: expected each number in 0..{len(own) - 1} once, "
