@@ -139,6 +139,5 @@ def _tensors(name: str, text: str, shapes: list[torch.Size]) -> list[torch.Tenso
     if len(flat) != sum(counts) or not bool(torch.isfinite(flat).all()):
         raise ValueError(f"{name}: expected {sum(counts)} finite numbers, received others")
     return [
-        part.reshape(shape).clone()
-        for part, shape in zip(flat.split(counts), shapes, strict=True)
+        part.reshape(shape).clone() for part, shape in zip(flat.split(counts), shapes, strict=True)
     ]

@@ -135,9 +135,7 @@ class OrderedCalls(Generic[T]):
                 ) from error
             call.future = self._future(call.name, call.function, call.args)
 
-    def _future(
-        self, name: str, function: Callable[..., T], args: tuple[Any, ...]
-    ) -> Future[T]:
+    def _future(self, name: str, function: Callable[..., T], args: tuple[Any, ...]) -> Future[T]:
         try:
             return self._executor.submit(function, *args)
         except BrokenExecutor as error:
