@@ -4,10 +4,26 @@ Index:
     ChoiceSpace      architectures as sequences of choices; all spaces derive from it
     Decision         one thing to choose
     Architecture     the choices: a tuple of option numbers
+
+    NasBench201Space        cells of NAS-Bench-201: six edges, five ops
+    NAS_BENCH_201_OPS       the ops, NAS_BENCH_201_EDGES the edges
+    NasBenchMacroSpace      networks of NAS-Bench-Macro: eight layers, three blocks
+    NAS_BENCH_MACRO_BLOCKS  the blocks
 """
 
 from __future__ import annotations
 
 from nas.spaces._choice_space import Architecture, ChoiceSpace, Decision
+from nas.spaces._nas_bench_201 import NAS_BENCH_201_EDGES, NAS_BENCH_201_OPS, NasBench201Space
+from nas.spaces._nas_bench_macro import NAS_BENCH_MACRO_BLOCKS, NasBenchMacroSpace
 
-__all__ = ["Architecture", "ChoiceSpace", "Decision"]
+__all__ = [
+    "NAS_BENCH_201_EDGES",
+    "NAS_BENCH_201_OPS",
+    "NAS_BENCH_MACRO_BLOCKS",
+    "Architecture",
+    "ChoiceSpace",
+    "Decision",
+    "NasBench201Space",
+    "NasBenchMacroSpace",
+]
