@@ -1,8 +1,15 @@
 """Networks of architectures, in PyTorch.
 
+The built-in spaces of :mod:`nas.spaces`
+    build_network       the network of an architecture
+    export_source       the same as source code that needs PyTorch alone
+    Skeleton            what a space leaves open: width, depth, classes
+
 Building blocks
-    operation       a candidate operation of a cell, by its name in the literature
-    OPERATIONS      all of them
+    operation           a candidate operation of a cell, by its name in the literature
+    OPERATIONS          the names of all of them
+    block_network       the network of a BlockPlan
+    seeded_weights      first weights from a seed, PyTorch's own generator left alone
 
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
 """
@@ -13,14 +20,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.networks._block_network import block_network
+    from nas.networks._build import Skeleton, build_network
+    from nas.networks._export import export_source
     from nas.networks._operations import OPERATIONS, operation
+    from nas.networks._seeding import seeded_weights
 
 _HOME = {
     "OPERATIONS": "_operations",
+    "Skeleton": "_build",
+    "block_network": "_block_network",
+    "build_network": "_build",
+    "export_source": "_export",
     "operation": "_operations",
+    "seeded_weights": "_seeding",
 }
 
-__all__ = ["OPERATIONS", "operation"]
+__all__ = [
+    "OPERATIONS",
+    "Skeleton",
+    "block_network",
+    "build_network",
+    "export_source",
+    "operation",
+    "seeded_weights",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -60,8 +60,8 @@ def _first_orders(
             candidates[old] = ((first[1], first[0]), (second[1], second[0]))
     least = min(candidates.values(), key=_order)
     equal = [old for old, node in candidates.items() if node == least]
-    # Of those that none reads, any one may come first.
-    unread = set(equal).difference(source for _, _, source in cell.operations())
+    # Of outputs that no node reads, any one may come first.
+    unread = set(equal) & set(cell.concat) - {source for _, _, source in cell.operations()}
     equal = [old for old in equal if old not in unread] + sorted(unread)[:1]
     found: list[tuple[tuple[Node, ...], dict[int, int]]] = []
     for old in equal:
