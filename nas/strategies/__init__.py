@@ -5,6 +5,11 @@ Contract
     Trial        an architecture to evaluate
     AskTellStrategy     base class: numbers of trials, checks, state
 
+Black box: an architecture goes in, a number comes out
+    RandomSearch            independent draws
+    RegularizedEvolution    aging evolution, the core's
+    LocalSearch             hill climbing from random starts
+
 Reinforcement learning
     Reinforce    a controller, trained by REINFORCE: a table or an LSTM
     MetaQNN      Q-learning over the sequence of decisions
@@ -24,8 +29,11 @@ from __future__ import annotations
 from nas.strategies._asha import ASHA
 from nas.strategies._ask_tell import AskTellStrategy
 from nas.strategies._hyperband import Hyperband
+from nas.strategies._local_search import LocalSearch
 from nas.strategies._meta_qnn import EPSILON_SCHEDULE, MetaQNN
 from nas.strategies._nsga2 import NSGA2
+from nas.strategies._random_search import RandomSearch
+from nas.strategies._regularized_evolution import RegularizedEvolution
 from nas.strategies._reinforce import Reinforce
 from nas.strategies._strategy import Strategy, Trial
 
@@ -35,7 +43,10 @@ __all__ = [
     "NSGA2",
     "AskTellStrategy",
     "Hyperband",
+    "LocalSearch",
     "MetaQNN",
+    "RandomSearch",
+    "RegularizedEvolution",
     "Reinforce",
     "Strategy",
     "Trial",
