@@ -59,6 +59,7 @@ class SearchLoop:
         self._calls: OrderedCalls[Value] = OrderedCalls(executor)
         self._events: EventLog | None = None
         self._ahead: list[Value | None] = []
+        self._ended: tuple[int, int] | None = None  # trials told and known at the last checkpoint
         self._is_consistent = True
         self._seconds_before = 0.0
         self.state = SearchState()
@@ -86,7 +87,7 @@ class SearchLoop:
                 self._step()
                 self._maybe_progress()
                 if time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds:
-                    self._checkpoint()
+                    self._checkpoint_what_is_new()
             return EVALUATIONS
         finally:
             # After an error or Ctrl-C too; a full disk keeps the older ones.
@@ -209,6 +210,13 @@ class SearchLoop:
             )
         )
         self._next_progress = time.monotonic() + PROGRESS_SECONDS
+
+    def _checkpoint_what_is_new(self) -> None:
+        known = sum(value is not None for value in self._calls.results())
+        ended = len(self.state.trials), known
+        if ended != self._ended:
+            self._ended = ended
+            self._checkpoint()
 
     def _checkpoint(self) -> None:
         if self._run is None or self._events is None:
