@@ -5,7 +5,9 @@ Search
     SearchOutcome       what it found
     FinishedTrial       an architecture with its value
     SearchProgress      where a running search stands
-    Objective, Value    what an architecture is worth, and the function that says it
+    Objective, Value    the function that says what an architecture is worth, and its value
+    SearchConfig        a search as data, by names of spaces, strategies and objectives
+    register_objective  gives an objective of your own a name
 
 Rooms
     nas.spaces          what architectures there are
@@ -23,19 +25,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas._config import SearchConfig
+    from nas._registry import register_objective
     from nas._search import search
     from nas._trials import FinishedTrial, Objective, SearchOutcome, SearchProgress, Value
 
 _HOME = {
     "FinishedTrial": "_trials",
     "Objective": "_trials",
+    "SearchConfig": "_config",
     "SearchOutcome": "_trials",
     "SearchProgress": "_trials",
     "Value": "_trials",
+    "register_objective": "_registry",
     "search": "_search",
 }
 
-__all__ = ["FinishedTrial", "Objective", "SearchOutcome", "SearchProgress", "Value", "search"]
+__all__ = [
+    "FinishedTrial",
+    "Objective",
+    "SearchConfig",
+    "SearchOutcome",
+    "SearchProgress",
+    "Value",
+    "register_objective",
+    "search",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -70,7 +70,8 @@ def search(
         on_progress: Called about ten times a second, while evaluations are as quick.
         should_stop: Polled between trials; once it says yes the search ends, as interrupted.
         checkpoint_seconds: Least time between two checkpoints; 0 makes one after each step.
-        config: More settings to keep in the run directory, as those of an objective.
+        config: More settings to keep in the run directory, as those of an objective; they become
+            its ``config.toml``.
 
     Raises:
         ValueError: If an argument is not as said, the run is one of other arguments, or the
@@ -108,7 +109,7 @@ def search(
         "strategy": describe(strategy),
         "evaluations": evaluations,
         "batch": batch,
-        **(config or {}),
+        "settings": config,
     }
     with contextlib.ExitStack() as stack:
         if executor is None and workers > 1:
