@@ -10,7 +10,7 @@ from torch import nn
 from automl_zero._config_values import integer
 from nas.networks._block_network import block_network
 from nas.networks._genotype_network import GenotypeCell, GenotypeNetwork
-from nas.networks._nas_bench_201 import NasBench201Cell, NasBench201Network, live_edges
+from nas.networks._nas_bench_201 import NasBench201Cell, NasBench201Network
 from nas.networks._rand_wire import WiredNetwork
 from nas.networks._seeding import seeded_weights
 from nas.spaces import (
@@ -23,6 +23,7 @@ from nas.spaces import (
     NasBench201Space,
     RandWireSpace,
 )
+from nas.spaces._live_edges import LiveEdge, live_edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def build_network(
         return _network(space, architecture, filled)
 
 
-def cell_edges(space: NasBench201Space, architecture: Architecture) -> list[tuple[int, int, str]]:
+def cell_edges(space: NasBench201Space, architecture: Architecture) -> list[LiveEdge]:
     """The edges of a NAS-Bench-201 cell that matter, with their operations."""
     names = [
         decision.options[option]
