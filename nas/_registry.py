@@ -28,6 +28,7 @@ SPACES: Final[dict[str, str | Callable[..., ChoiceSpace]]] = {
 
 STRATEGIES: Final[dict[str, str | Callable[..., Strategy]]] = {
     "asha": "nas.strategies:ASHA",
+    "bayesian-optimization": "nas.strategies:BayesianOptimization",
     "hyperband": "nas.strategies:Hyperband",
     "local-search": "nas.strategies:LocalSearch",
     "meta-qnn": "nas.strategies:MetaQNN",

@@ -42,7 +42,8 @@ class CommandGroup(TyperGroup):
         if command is None and cmd_name in self._added:
             entry = self._added[cmd_name]
             try:
-                return typer.main.get_command(entry.load())
+                command = typer.main.get_command(entry.load())
             except Exception as error:
                 raise RunFailure(f"{cmd_name}: cannot load {entry.value}: {error}") from error
+            command.name = cmd_name
         return command
