@@ -10,7 +10,15 @@ from automl_zero._config_values import boolean, choice, did_you_mean, integer, n
 from automl_zero.ops import OP_BY_NAME, OPS
 from automl_zero.program import MAX_INSTRUCTIONS
 
-INITIAL_POPULATIONS: Final = ("random", "no_op", "linear", "neural_net", "damaged_neural_net")
+INITIAL_POPULATIONS: Final = (
+    "random",
+    "no_op",
+    "linear",
+    "logistic",
+    "neural_net",
+    "damaged_neural_net",
+    "bilinear",
+)
 COMBINATIONS: Final = ("mean", "median")
 PRECISIONS: Final = ("float64", "float32")
 BASELINES: Final = ("neural_net", "linear")

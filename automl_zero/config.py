@@ -89,7 +89,9 @@ _REQUIRED: Final = ("tasks", "memory", "setup", "predict", "learn", "stop")
 _HAND_BUILT_MEMORY: Final = {
     "linear": MemorySizes(4, 3, 0),
     "neural_net": MemorySizes(5, 9, 2),
+    "logistic": MemorySizes(5, 3, 0),
     "damaged_neural_net": MemorySizes(5, 9, 2),
+    "bilinear": MemorySizes(8, 5, 4),
 }
 
 
