@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any, Final
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl_zero._config_values import integer
-from automl_zero.evolution import evolution_stream
 from nas.spaces import Architecture, ChoiceSpace
 from nas.strategies._acquisition import most_promising
+from nas.strategies._ask_tell import AskTellStrategy, StateFields, finite, keys
 from nas.strategies._gaussian_process import (
     GaussianProcess,
     Kernel,
@@ -22,13 +22,12 @@ from nas.strategies._gaussian_process import (
     standardized,
 )
 from nas.strategies._strategy import Trial
-from nas.strategies._trial_book import TrialBook, fields_of, finite, state_of, stream_state
 
-_NAME: Final = "Bayesian optimization"
 _GOOD: Final = 5  # of the best architectures, the neighbors are candidates
+_TRIES: Final = 100
 
 
-class BayesianOptimization:
+class BayesianOptimization(AskTellStrategy):
     """Evaluates what promises most under a Gaussian process of what is known.
 
     The first architectures are random. For each further one, a Gaussian process on the
@@ -46,7 +45,7 @@ class BayesianOptimization:
     the same search on one machine, but another machine's last bits may decide a tie.
 
     Args:
-        space: What to search.
+        space: Where to search.
         initial: Random architectures to start with.
         seed: Fixes everything random.
 
@@ -66,67 +65,51 @@ class BayesianOptimization:
     """
 
     def __init__(self, space: ChoiceSpace, *, initial: int = 10, seed: int = 0) -> None:
-        self.space = space
+        super().__init__(space, seed)
         self.initial = integer("initial", initial, 2)
-        self._stream = evolution_stream(integer("seed", seed, 0, 2**64 - 1))
-        self._book = TrialBook(space)
         self._told: list[Architecture] = []
         self._values: list[float] = []
-        self._keys: set[str] = set()
+        self._seen: dict[str, None] = {}
         self._kernel = Kernel()
         self._next_fit = 0
 
-    def ask(self) -> Trial:
-        """The most promising new architecture; random ones at first, or if none is new."""
+    def _propose(self) -> tuple[Architecture, int | None]:
         architecture = self._proposal() if len(self._told) >= self.initial else None
         if architecture is None:
             architecture = self._draw()
-        self._keys.add(self.space.key(architecture))
-        return self._book.open(architecture)
+        self._seen[self.space.key(architecture)] = None
+        return architecture, None
 
-    def tell(self, trial: Trial, value: float) -> None:
-        """Learn how good an architecture is.
-
-        Raises:
-            ValueError: If the trial is not outstanding, or the value not finite.
-        """
-        self._values.append(self._book.close(trial, value))
+    def _learn(self, trial: Trial, value: float) -> None:
         self._told.append(trial.architecture)
+        self._values.append(value)
 
-    def state(self) -> dict[str, Any]:
-        """Where it stands, as plain JSON data."""
-        return state_of(
-            _NAME,
-            stream=self._stream.state,
-            trials=self._book.state(),
-            told=[self.space.to_data(item) for item in self._told],
-            values=list(self._values),
-            kernel=list(astuple(self._kernel)),
-            next_fit=self._next_fit,
-        )
+    def _own_state(self) -> dict[str, Any]:
+        return {
+            "told": [self.space.to_data(item) for item in self._told],
+            "values": list(self._values),
+            "seen": list(self._seen),
+            "kernel": list(astuple(self._kernel)),
+            "next_fit": self._next_fit,
+        }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a :meth:`state`.
+    def _read_own_state(self, fields: StateFields) -> Callable[[], None]:
+        told = fields.read("told", lambda data: [self.space.from_data(item) for item in data])
+        values = fields.read("values", lambda data: [finite(item) for item in data])
+        if len(values) != len(told):
+            raise ValueError(
+                f"state.values: expected {len(told)}, one for each architecture that was told, "
+                f"received {len(values)}"
+            )
+        seen = fields.read("seen", keys)
+        kernel = fields.read("kernel", lambda data: Kernel(*map(finite, data)))
+        next_fit = fields.read("next_fit", lambda value: integer("next_fit", value, 0))
 
-        Raises:
-            ValueError: If it is none; names the field.
-        """
-        fields = fields_of(
-            _NAME,
-            state,
-            stream=stream_state,
-            trials=self._book.read,
-            told=lambda data: [self.space.from_data(item) for item in data],
-            values=lambda data: [finite(item) for item in data],
-            kernel=lambda data: Kernel(*map(finite, data)),
-            next_fit=lambda data: integer("count", data, 0),
-        )
-        if len(fields["told"]) != len(fields["values"]):
-            raise ValueError("state.values: expected one for each architecture that was told")
-        self._stream.state, self._book = fields["stream"], fields["trials"]
-        self._told, self._values = fields["told"], fields["values"]
-        self._kernel, self._next_fit = fields["kernel"], fields["next_fit"]
-        self._keys = set(map(self.space.key, [*self._told, *self._book.outstanding.values()]))
+        def apply() -> None:
+            self._told, self._values, self._seen = told, values, seen
+            self._kernel, self._next_fit = kernel, next_fit
+
+        return apply
 
     def _proposal(self) -> Architecture | None:
         values = np.array(self._values)
@@ -135,7 +118,7 @@ class BayesianOptimization:
         if len(values) >= self._next_fit:
             self._kernel = fit(self._kernel, points, scores)
             self._next_fit = len(values) + max(5, len(values) // 10)
-        outstanding = list(self._book.outstanding.values())
+        outstanding = [trial.architecture for trial in self.outstanding]
         pending = Points(self.space, outstanding) if outstanding else None
         process = GaussianProcess(self._kernel, points, scores, pending)
         best = float(process.mean(points).max())
@@ -151,11 +134,11 @@ class BayesianOptimization:
         return most_promising(self.space, improvement, good, self._is_new, self._stream)
 
     def _is_new(self, architecture: Architecture) -> bool:
-        return self.space.key(architecture) not in self._keys
+        return self.space.key(architecture) not in self._seen
 
     def _draw(self) -> Architecture:
         """A random architecture, a new one unless those are hard to find."""
-        for _ in range(100):
+        for _ in range(_TRIES):
             architecture = self.space.draw(self._stream)
             if self._is_new(architecture):
                 break

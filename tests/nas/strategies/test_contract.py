@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.strategies import ASHA, NSGA2, AskTellStrategy, Hyperband, MetaQNN, Reinforce, Trial
+from nas.strategies import (
+    ASHA,
+    NSGA2,
+    AskTellStrategy,
+    BayesianOptimization,
+    Hyperband,
+    LocalSearch,
+    MetaQNN,
+    RandomSearch,
+    RegularizedEvolution,
+    Reinforce,
+    Trial,
+)
 from tests.nas.toy import SPACE, objective, two_objectives
 
 Make = Callable[[int], AskTellStrategy]
@@ -23,6 +35,10 @@ def lstm(seed: int) -> AskTellStrategy:
 
 
 STRATEGIES: dict[str, Make] = {
+    "random": lambda seed: RandomSearch(SPACE, seed=seed),
+    "evolution": lambda seed: RegularizedEvolution(SPACE, seed=seed),
+    "local": lambda seed: LocalSearch(SPACE, seed=seed),
+    "bayesian": lambda seed: BayesianOptimization(SPACE, initial=5, seed=seed),
     "reinforce": lambda seed: Reinforce(SPACE, seed=seed),
     "lstm": lstm,
     "meta-qnn": lambda seed: MetaQNN(SPACE, trials=40, replay=5, seed=seed),
@@ -103,10 +119,10 @@ def test_a_damaged_state_names_the_field_and_changes_nothing(make: Make) -> None
     damages: tuple[Any, ...] = (None, "damaged", [["damaged"]], {"steps": -1}, -1)
     for field in before:
         for damage in damages:
-            if field in ("baseline", "first_value") and damage is None:
+            if field in ("baseline", "first_value", "height") and damage is None:
                 continue  # None stands for "not known yet"
             damaged = {**json.loads(json.dumps(before)), field: damage}
-            if field in ("baseline", "scale", "first_value") and damage == -1:
+            if field in ("baseline", "scale", "first_value", "height") and damage == -1:
                 continue  # a number like any other
             with pytest.raises(ValueError, match=rf"state\.{field}: expected"):
                 strategy.restore(damaged)
@@ -128,6 +144,9 @@ def test_a_state_of_another_strategy_is_refused() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: RegularizedEvolution(SPACE, tournament_size=0), "tournament_size: expected"),
+        (lambda: RegularizedEvolution(SPACE, population_size=0), "population_size: expected"),
+        (lambda: BayesianOptimization(SPACE, initial=1), "initial: expected an integer >= 2"),
         (lambda: Reinforce(SPACE, policy="lstn"), r"policy: .* \(did you mean 'lstm'\?\)"),
         (lambda: Reinforce(SPACE, baseline_decay=2), "baseline_decay: expected a number in 0..1"),
         (lambda: Reinforce(SPACE, seed=-1), "seed: expected an integer"),
