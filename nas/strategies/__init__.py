@@ -5,6 +5,12 @@ Contract
     Trial        an architecture to evaluate
     AskTellStrategy     base class: numbers of trials, checks, state
 
+Black box: an architecture goes in, a number comes out
+    RandomSearch            independent draws
+    RegularizedEvolution    aging evolution, the core's
+    LocalSearch             hill climbing from random starts
+    BayesianOptimization    expected improvement under a Gaussian process
+
 Reinforcement learning
     Reinforce    a controller, trained by REINFORCE: a table or an LSTM
     MetaQNN      Q-learning over the sequence of decisions
@@ -23,9 +29,13 @@ from __future__ import annotations
 
 from nas.strategies._asha import ASHA
 from nas.strategies._ask_tell import AskTellStrategy
+from nas.strategies._bayesian_optimization import BayesianOptimization
 from nas.strategies._hyperband import Hyperband
+from nas.strategies._local_search import LocalSearch
 from nas.strategies._meta_qnn import EPSILON_SCHEDULE, MetaQNN
 from nas.strategies._nsga2 import NSGA2
+from nas.strategies._random_search import RandomSearch
+from nas.strategies._regularized_evolution import RegularizedEvolution
 from nas.strategies._reinforce import Reinforce
 from nas.strategies._strategy import Strategy, Trial
 
@@ -34,8 +44,12 @@ __all__ = [
     "EPSILON_SCHEDULE",
     "NSGA2",
     "AskTellStrategy",
+    "BayesianOptimization",
     "Hyperband",
+    "LocalSearch",
     "MetaQNN",
+    "RandomSearch",
+    "RegularizedEvolution",
     "Reinforce",
     "Strategy",
     "Trial",
