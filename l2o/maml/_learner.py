@@ -149,7 +149,7 @@ class MetaLearner(nn.Module):
         Raises:
             ValueError: If the parameters are not the model's.
         """
-        own = dict(self.model.named_parameters())
+        own: Parameters = dict(self.model.named_parameters())
         params = own if params is None else dict(params)
         if params.keys() != own.keys():
             different = sorted(params.keys() ^ own.keys())

@@ -93,7 +93,7 @@ class MAML(MetaLearner):
     def backward(self, batch: TaskBatch) -> float:
         """Add the meta-gradient of a batch to ``parameters()``'s ``grad``; the meta-loss."""
         loss = self.meta_loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return float(loss.detach())
 
 
