@@ -16,24 +16,27 @@ def conv4(
     *,
     channels: int = 1,
     width: int = 64,
+    image_size: int | None = None,
     pooling: bool = False,
     seed: int = 0,
 ) -> nn.Sequential:
     """The four-layer network of few-shot learning (Vinyals et al. 2016, Finn et al. 2017).
 
-    Four blocks of 3x3 convolution, batch norm over the task's own examples and ReLU; then the
-    mean over the image and a linear layer, ``"head"``.
+    Four blocks of 3x3 convolution, batch norm over the task's own examples and ReLU; then a
+    linear layer, ``"head"``.
 
     Args:
         classes: Classes of a task, outputs of the network.
         channels: Of the images.
         width: Filters of each layer; 64 as published.
+        image_size: Height and width of the images, for a head that sees every position of the
+            last block; None takes the mean over them, for images of any size.
         pooling: Max-pool each block by 2, as for miniImageNet. Otherwise convolutions have
             stride 2, as in Finn et al. for Omniglot: a quarter of the work.
         seed: Of the initial weights; the global generator is left alone.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If a number is not positive, or the images are too small for the pooling.
 
     Example:
         >>> conv4(5, width=8)(torch.zeros(2, 1, 28, 28)).shape
@@ -41,6 +44,12 @@ def conv4(
     """
     for name, value in (("classes", classes), ("channels", channels), ("width", width)):
         integer(name, value, 1)
+    positions = 1
+    if image_size is not None:
+        side = integer("image_size", image_size, 16 if pooling else 1)
+        for _ in range(4):
+            side = side // 2 if pooling else (side + 1) // 2
+        positions = side * side
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_key(seed, "conv4"))
         body: list[nn.Module] = []
@@ -53,8 +62,10 @@ def conv4(
             ]
         parts = {
             "body": nn.Sequential(*body),
-            "mean": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-            "head": nn.Linear(width, classes),
+            "features": nn.Sequential(
+                *([nn.AdaptiveAvgPool2d(1)] if image_size is None else []), nn.Flatten()
+            ),
+            "head": nn.Linear(width * positions, classes),
         }
     return nn.Sequential(OrderedDict(parts))
 

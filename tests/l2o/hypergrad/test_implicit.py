@@ -38,7 +38,8 @@ def logistic_solution(log_decay):
         return logistic_loss({"w": flat[:8], "b": flat[8]}, {"log_decay": log_decay})
 
     for _ in range(30):
-        gradient, hessian = torch.func.grad(loss)(flat), torch.func.hessian(loss)(flat)
+        gradient = torch.func.grad(loss)(flat)
+        hessian = torch.autograd.functional.hessian(loss, flat)
         flat = flat - torch.linalg.solve(hessian, gradient)
     return {"w": flat[:8].detach(), "b": flat[8].detach()}
 
