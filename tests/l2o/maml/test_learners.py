@@ -225,6 +225,63 @@ def test_modules_that_cannot_be_meta_trained_are_named(module, message):
         MAML(nn.Sequential(nn.Linear(3, 3), module))
 
 
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.head(self.layer(x.flatten(1, 2)[..., :4]).mean(1))
+
+
+class TiedEmbedding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(7, 4), nn.Linear(4, 7)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x):
+        return self.head(self.embedding((x.flatten(1)[:, :3] > 0).long()).mean(1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells, self.head = nn.GRU(12, 4, batch_first=True), nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.head(self.cells(x[:, 0])[0][:, -1])
+
+
+NORMS = nn.Sequential(
+    nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.GELU(), nn.InstanceNorm2d(4, affine=True),
+    nn.MaxPool2d(5), nn.Flatten(), nn.LayerNorm(16), nn.Linear(16, 5),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [Attention(), TiedEmbedding(), NORMS])
+@pytest.mark.parametrize("order", ["second", "first"])
+def test_modules_of_many_kinds_run_over_tasks_as_they_run_alone(model, order):
+    found = []
+    for vectorized in (True, False):
+        learner = MAML(model.double(), order=order, steps=2, vectorized=vectorized)
+        learner.backward(images())
+        found.append(gradients(learner))
+    for together, alone in zip(*found, strict=True):
+        torch.testing.assert_close(together, alone, rtol=1e-8, atol=1e-11)
+
+
+def test_recurrent_layers_need_a_loop():
+    with pytest.raises(ValueError, match=r"vmap can run over tasks \(vectorized=False"):
+        MAML(Recurrent().double()).backward(images())
+    learner = MAML(Recurrent().double(), vectorized=False)
+    _, plain = plain_meta_gradient(learner.model, images(), nn.functional.cross_entropy, 0.1, 1)
+    learner.backward(images())
+    for mine, theirs in zip(gradients(learner), plain, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 class Branching(nn.Module):
     """Looks at its values, which vmap cannot do."""
 

@@ -139,9 +139,7 @@ def test_other_settings_and_damaged_checkpoints_are_named(tmp_path):
     meta_train(learner(), SinusoidTasks(), **arguments)
     with pytest.raises(ValueError, match=r"settings.json: lr: expected 0.5 to go on"):
         meta_train(learner(), SinusoidTasks(), **arguments, lr=0.5)
-    with pytest.raises(
-        ValueError, match=r"settings.json: learner: expected .Reptile"
-    ):
+    with pytest.raises(ValueError, match=r"settings.json: learner: expected .Reptile"):
         meta_train(learner(Reptile), SinusoidTasks(), **arguments)
     with pytest.raises(ValueError, match=r"settings.json: steps: expected 3"):
         meta_train(MAML(sinusoid_net(8), steps=3, inner_lr=0.01), SinusoidTasks(), **arguments)
