@@ -36,7 +36,7 @@ def reversible_sgd(
     Args:
         loss: ``loss(weights, hyper, step)``, the training loss of a step, a scalar. It must
             give the same bits each time: minibatches by the step's number, no dropout.
-        initial: Weights by name. Each name is a group with rates of its own.
+        initial: Weights by name, on the CPU. Each name is a group with rates of its own.
         learning_rates: ``[steps]`` or ``[steps, groups]``, groups in the order of ``initial``.
         momentum: A number, ``[steps]`` or ``[steps, groups]``, in (0, 1); each is taken as the
             nearest fraction with a denominator up to 1,000.
@@ -63,6 +63,9 @@ def reversible_sgd(
     hyper_names, hypers = _tensors("hyper", hyper or {})
     if not names:
         raise ValueError("initial: expected weights, received none")
+    for name, start in zip(names, starts, strict=True):
+        if start.device.type != "cpu":
+            raise ValueError(f"initial.{name}: expected a tensor on the CPU, on {start.device}")
     if not callable(loss):
         raise ValueError(f"loss: expected a function, received {loss!r}")
     if not isinstance(learning_rates, torch.Tensor) or not learning_rates.is_floating_point():

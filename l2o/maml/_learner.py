@@ -63,7 +63,7 @@ class MetaLearner(nn.Module):
     tasks instead, for modules that vmap cannot take; results agree to rounding.
 
     Args:
-        model: Any module; see :func:`~l2o.maml.MAML` for what it may hold.
+        model: Any module; see :class:`~l2o.maml.MAML` for what it may hold.
         steps: Gradient steps of an adaptation.
         loss: Mean loss of predictions and targets of one task, a scalar.
         adapted: Names of parameters or modules that adapt; the others keep their
@@ -119,7 +119,8 @@ class MetaLearner(nn.Module):
 
         Args:
             tasks: A task, or a batch of them; query examples are not looked at.
-            steps: Gradient steps; None takes as many as in meta-training. More often help.
+            steps: Gradient steps; None takes as many as in meta-training. More often help, but
+                learned rates may be too large for them.
 
         Returns:
             Parameters by name, detached. Of a batch, with the tasks as first axis.

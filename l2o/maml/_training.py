@@ -181,6 +181,7 @@ class _Training:
         self.good_iteration = 0
         self.good = self._copy()
         self.stopped_by: str | None = None
+        self.reason = ""  # of a divergence in this call
         if folder is not None:
             checkpoint.claim_folder(folder, plain_mapping("settings", settings))
             if (folder / checkpoint.STATE_FILE).exists():
@@ -197,7 +198,7 @@ class _Training:
         )
         self.iteration += 1
         if not finite:
-            self._diverge(f"meta-loss {loss}" if not math.isfinite(loss) else "its gradient")
+            self._diverge(f"meta-loss {loss}, or its gradient not finite")
             return
         self.optimizer.step()
         if math.isnan(self.loss):
@@ -226,7 +227,7 @@ class _Training:
         limit = self.settings["divergence_factor"] * self.lowest
         if self.stopped_by is None:
             if not all(bool(value.isfinite().all()) for value in self.weights):
-                self._diverge("its weights")
+                self._diverge("weights not finite")
             elif self.loss > max(limit, self.first_loss):
                 self._diverge(f"averaged meta-loss {self.loss:.4g}, once {self.lowest:.4g}")
         if self.stopped_by is None:
@@ -253,8 +254,8 @@ class _Training:
             checkpoint.save_weights(self.folder / checkpoint.GOOD_FILE, self.learner)
         if self.stopped_by == "divergence":
             warnings.warn(
-                f"meta-training diverged before iteration {self.iteration}; the learner has the "
-                f"good weights of iteration {self.good_iteration}",
+                f"meta-training diverged by iteration {self.iteration}{self.reason}; the learner "
+                f"has the good weights of iteration {self.good_iteration}",
                 RuntimeWarning,
                 stacklevel=3,
             )
@@ -283,7 +284,7 @@ class _Training:
 
     def _diverge(self, what: str) -> None:
         self.stopped_by = "divergence"
-        self.diverged_at = what
+        self.reason = f": {what}"
         if self.folder is not None:
             self._write(self.folder)
 

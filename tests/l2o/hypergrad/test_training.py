@@ -143,6 +143,7 @@ def test_divergence_names_the_step():
         ({"initial": [1]}, "initial: expected tensors by name"),
         ({"initial": {"w": 3}}, "initial.w: expected a tensor"),
         ({"initial": {"w": torch.ones(2, dtype=torch.long)}}, "initial.w: expected floating"),
+        ({"initial": {"w": torch.ones(2, device="meta")}}, "initial.w: .* on the CPU, on meta"),
         ({"loss": 1}, "loss: expected a function"),
         ({"loss": lambda w, h, t: w["w"]}, "loss: expected a function to a scalar"),
         ({"learning_rates": 0.1}, "learning_rates: expected a floating-point tensor"),
