@@ -31,7 +31,9 @@ def reversible_sgd(
     grows with the steps only by the bits that :class:`~l2o.hypergrad.ReversibleSGD` keeps. To
     learn an initial scale, make ``initial`` from it: ``{"w": scale * noise}``.
 
-    A step is ``v = gamma v - (1 - gamma) g``, then ``w = w + alpha v``, in float64.
+    A step is ``v = gamma v - (1 - gamma) g``, then ``w = w + alpha v``, in fixed point. The loss
+    gets weights in the types of ``initial``: float64 makes hypergradients exact to rounding,
+    float32 is faster.
 
     Args:
         loss: ``loss(weights, hyper, step)``, the training loss of a step, a scalar. It must
@@ -79,11 +81,12 @@ def reversible_sgd(
     if not bool(((momenta > 0) & (momenta < 1)).all()):
         raise ValueError("momentum: expected numbers above 0 and below 1, received others")
 
+    types = [each.dtype for each in starts]
+
     def named_loss(weights: list[torch.Tensor], others: list[torch.Tensor], step: int) -> Any:
+        cast = (each.to(own) for each, own in zip(weights, types, strict=True))
         value = loss(
-            dict(zip(names, weights, strict=True)),
-            dict(zip(hyper_names, others, strict=True)),
-            step,
+            dict(zip(names, cast, strict=True)), dict(zip(hyper_names, others, strict=True)), step
         )
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise ValueError("loss: expected a function to a scalar tensor, received another")
