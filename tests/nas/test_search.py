@@ -88,6 +88,7 @@ def test_the_run_directory_holds_log_best_and_result(whole: nas.SearchOutcome) -
     assert [tuple(event["values"]) for event in events] == [t.value for t in whole.trials]
     assert (run.path / "best.txt").read_text().strip() == whole.text
     assert run.best == {
+        "fitness": whole.best.values[0],
         "number": whole.best.number,
         "architecture": list(whole.best.architecture),
         "text": whole.text,
