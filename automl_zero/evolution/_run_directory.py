@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import fields, is_dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -122,16 +123,27 @@ def read_clock(text: bytes) -> tuple[float, int]:
 
 
 def describe(thing: object) -> dict[str, Any]:
-    """The class of a space or a strategy and those of its attributes that are plain values."""
-    plain = {
-        name: value
-        for name, value in vars(thing).items()
-        if not name.startswith("_") and _is_plain(value)
-    }
-    return {"class": type(thing).__qualname__, **plain}
+    """The class of a space or a strategy and those of its attributes that are plain values.
+
+    Tuples and dataclasses of plain values are plain as well.
+
+    >>> from automl_zero.evolution import BitStringSpace
+    >>> describe(BitStringSpace(8))
+    {'class': 'BitStringSpace', 'length': 8, 'flip_probability': 0.125}
+    """
+    found: dict[str, Any] = {"class": type(thing).__qualname__}
+    for name, value in vars(thing).items():
+        if not name.startswith("_"):
+            with contextlib.suppress(TypeError):
+                found[name] = _plain(value)
+    return found
 
 
-def _is_plain(value: object) -> bool:
+def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, str | int | float | bool | None)
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    raise TypeError
