@@ -1,8 +1,23 @@
 """Networks of architectures, in PyTorch.
 
+The built-in spaces of :mod:`nas.spaces`
+    build_network       the network of an architecture
+    export_source       the same as source code that needs PyTorch alone
+    Skeleton            what a space leaves open: width, depth, classes
+
+Your own spaces, written as modules
+    Choice, choice_value    what is chosen: a module, a value
+    space_of            the search space of a function that makes such a module
+    ModuleSpace         that space
+    build               the module of an architecture, without choices
+    choices_of          the options that are chosen now
+    to_standalone       a module that loads without this package
+
 Building blocks
-    operation       a candidate operation of a cell, by its name in the literature
-    OPERATIONS      all of them
+    operation           a candidate operation of a cell, by its name in the literature
+    OPERATIONS          the names of all of them
+    block_network       the network of a BlockPlan
+    seeded_weights      first weights from a seed, PyTorch's own generator left alone
 
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
 """
@@ -13,14 +28,54 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.networks._block_network import block_network
+    from nas.networks._build import Skeleton, build_network
+    from nas.networks._choices import (
+        Choice,
+        ModuleSpace,
+        build,
+        choice_value,
+        choices_of,
+        space_of,
+    )
+    from nas.networks._export import export_source
     from nas.networks._operations import OPERATIONS, operation
+    from nas.networks._seeding import seeded_weights
+    from nas.networks._standalone import to_standalone
 
 _HOME = {
+    "Choice": "_choices",
+    "ModuleSpace": "_choices",
     "OPERATIONS": "_operations",
+    "Skeleton": "_build",
+    "block_network": "_block_network",
+    "build": "_choices",
+    "build_network": "_build",
+    "choice_value": "_choices",
+    "choices_of": "_choices",
+    "export_source": "_export",
     "operation": "_operations",
+    "seeded_weights": "_seeding",
+    "space_of": "_choices",
+    "to_standalone": "_standalone",
 }
 
-__all__ = ["OPERATIONS", "operation"]
+__all__ = [
+    "OPERATIONS",
+    "Choice",
+    "ModuleSpace",
+    "Skeleton",
+    "block_network",
+    "build",
+    "build_network",
+    "choice_value",
+    "choices_of",
+    "export_source",
+    "operation",
+    "seeded_weights",
+    "space_of",
+    "to_standalone",
+]
 
 
 def __getattr__(name: str) -> Any:

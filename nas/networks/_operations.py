@@ -5,7 +5,6 @@ This module needs PyTorch alone: :func:`nas.networks.export_source` copies class
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import torch
@@ -115,68 +114,51 @@ class FactorizedConv(nn.Sequential):
         )
 
 
-class Pool(nn.Sequential):
-    """Average or maximum of a window; a 1x1 convolution before it where channels change."""
+class AvgPool(nn.Sequential):
+    """Average of a window; a 1x1 convolution before it where channels change."""
 
     def __init__(
-        self,
-        kind: str,
-        in_channels: int,
-        out_channels: int,
-        kernel: int,
-        stride: int = 1,
-        affine: bool = True,
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, affine: bool = True
     ) -> None:
-        if kind == "avg":
-            # The border's zeros do not count, as in all published cell networks.
-            pool: nn.Module = nn.AvgPool2d(kernel, stride, kernel // 2, count_include_pad=False)
-        else:
-            pool = nn.MaxPool2d(kernel, stride, kernel // 2)
         before = []
         if in_channels != out_channels:
             before = [ReluConvBN(in_channels, out_channels, 1, affine=affine)]
+        # The border's zeros do not count, as in all published cell networks.
+        pool = nn.AvgPool2d(kernel, stride, kernel // 2, count_include_pad=False)
         super().__init__(*before, pool)
 
 
-def skip_connect(in_channels: int, out_channels: int, stride: int, affine: bool) -> nn.Module:
-    """The identity; where it must halve the image, a factorized reduction."""
-    if stride == 2:
-        return FactorizedReduce(in_channels, out_channels, affine)
-    if in_channels != out_channels:
-        return ReluConvBN(in_channels, out_channels, 1, affine=affine)
-    return nn.Identity()
+class MaxPool(nn.Sequential):
+    """Maximum of a window; a 1x1 convolution before it where channels change."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, affine: bool = True
+    ) -> None:
+        before = []
+        if in_channels != out_channels:
+            before = [ReluConvBN(in_channels, out_channels, 1, affine=affine)]
+        super().__init__(*before, nn.MaxPool2d(kernel, stride, kernel // 2))
 
 
-Factory = Callable[[int, int, int, bool], nn.Module]
-
-
-def _sized(kind: type[nn.Module], kernel: int) -> Factory:
-    return lambda c_in, c_out, stride, affine: kind(c_in, c_out, kernel, stride, affine)
-
-
-def _pool(kind: str, kernel: int) -> Factory:
-    return lambda c_in, c_out, stride, affine: Pool(kind, c_in, c_out, kernel, stride, affine)
-
-
-OPERATIONS: Final[dict[str, Factory]] = {
-    "none": lambda c_in, c_out, stride, affine: Zero(c_in, c_out, stride),
-    "skip_connect": skip_connect,
-    "nor_conv_1x1": _sized(ReluConvBN, 1),
-    "nor_conv_3x3": _sized(ReluConvBN, 3),
-    "conv_1x3_3x1": _sized(FactorizedConv, 3),
-    "conv_1x7_7x1": _sized(FactorizedConv, 7),
-    "avg_pool_3x3": _pool("avg", 3),
-    "max_pool_3x3": _pool("max", 3),
-    "max_pool_5x5": _pool("max", 5),
-    "max_pool_7x7": _pool("max", 7),
-    "sep_conv_3x3": _sized(SepConv, 3),
-    "sep_conv_5x5": _sized(SepConv, 5),
-    "sep_conv_7x7": _sized(SepConv, 7),
-    "dil_conv_3x3": _sized(DilConv, 3),
-    "dil_conv_5x5": _sized(DilConv, 5),
+SIZED: Final[dict[str, tuple[type[nn.Module], int]]] = {
+    "nor_conv_1x1": (ReluConvBN, 1),
+    "nor_conv_3x3": (ReluConvBN, 3),
+    "conv_3x1_1x3": (FactorizedConv, 3),
+    "conv_7x1_1x7": (FactorizedConv, 7),
+    "avg_pool_3x3": (AvgPool, 3),
+    "max_pool_3x3": (MaxPool, 3),
+    "max_pool_5x5": (MaxPool, 5),
+    "max_pool_7x7": (MaxPool, 7),
+    "sep_conv_3x3": (SepConv, 3),
+    "sep_conv_5x5": (SepConv, 5),
+    "sep_conv_7x7": (SepConv, 7),
+    "dil_conv_3x3": (DilConv, 3),
+    "dil_conv_5x5": (DilConv, 5),
 }
-"""Every operation by the name it has in the literature, as a function of input channels, output
-channels, stride and whether batch norms have weights."""
+"""Operations that look at a window: class and size."""
+
+OPERATIONS: Final = ("none", "skip_connect", *SIZED)
+"""Every operation, by the name it has in the literature."""
 
 
 def operation(
@@ -184,9 +166,10 @@ def operation(
 ) -> nn.Module:
     """A candidate operation on images ``[N, in_channels, H, W]``.
 
-    Names and definitions are those of NAS-Bench-201 (Dong & Yang 2020), DARTS (Liu et al. 2019)
-    and NASNet (Zoph et al. 2018); what the last two call ``conv_1x1`` and ``conv_3x3`` is
-    ``nor_conv_1x1`` and ``nor_conv_3x3`` here. Where two of them define a name, they agree.
+    Names and definitions are those of NAS-Bench-201 (Dong & Yang 2020) and DARTS (Liu et al.
+    2019), which agree where they share a name; the other ones of NASNet (Zoph et al. 2018) are
+    named alike. ``none`` is no connection. ``skip_connect`` is the identity; where it must halve
+    the image, a factorized reduction.
 
     Args:
         name: One of ``OPERATIONS``.
@@ -204,4 +187,22 @@ def operation(
     """
     if name not in OPERATIONS:
         raise ValueError(f"name: expected one of {', '.join(OPERATIONS)}, received {name!r}")
-    return OPERATIONS[name](in_channels, out_channels, stride, affine)
+    if name == "none":
+        return Zero(in_channels, out_channels, stride)
+    if name != "skip_connect":
+        kind, kernel = SIZED[name]
+        return kind(in_channels, out_channels, kernel, stride, affine)
+    if stride == 2:
+        return FactorizedReduce(in_channels, out_channels, affine)
+    if in_channels != out_channels:
+        return ReluConvBN(in_channels, out_channels, 1, affine=affine)
+    return nn.Identity()
+
+
+def operation_source(name: str, channels: str, stride: int) -> str:
+    """The expression that makes an operation; ``channels`` is one, of inputs and outputs."""
+    if name == "skip_connect":
+        return "nn.Identity()" if stride == 1 else f"FactorizedReduce({channels}, {channels})"
+    kind, kernel = SIZED[name]
+    tail = "" if stride == 1 else f", stride={stride}"
+    return f"{kind.__name__}({channels}, {channels}, {kernel}{tail})"

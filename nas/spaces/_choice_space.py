@@ -101,6 +101,14 @@ class ChoiceSpace:
         """Identity of the network: equal keys, equal networks."""
         return self.to_text(genome)
 
+    def features(self, genome: Architecture) -> tuple[float, ...]:
+        """Numbers that are alike for networks that are alike: what a model may learn from.
+
+        They come on top of the decisions, which a model sees anyway; as many for every
+        architecture. A plain choice space has none.
+        """
+        return ()
+
     def to_text(self, genome: Architecture) -> str:
         """The architecture for people; :meth:`from_text` reads it."""
         return " ".join(

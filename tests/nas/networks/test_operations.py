@@ -31,7 +31,7 @@ def test_parameter_counts_follow_the_formulas():
     assert count(operation("nor_conv_3x3", c, c)) == 9 * c * c + 2 * c
     assert count(operation("sep_conv_5x5", c, c)) == 2 * (25 * c + c * c + 2 * c)
     assert count(operation("dil_conv_3x3", c, c)) == 9 * c + c * c + 2 * c
-    assert count(operation("conv_1x7_7x1", c, c)) == 14 * c * c + 2 * c
+    assert count(operation("conv_7x1_1x7", c, c)) == 14 * c * c + 2 * c
     assert count(operation("skip_connect", c, c, 2)) == c * c + 2 * c
     assert count(operation("skip_connect", c, c)) == count(operation("avg_pool_3x3", c, c)) == 0
 
