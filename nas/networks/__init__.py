@@ -5,6 +5,13 @@ The built-in spaces of :mod:`nas.spaces`
     export_source       the same as source code that needs PyTorch alone
     Skeleton            what a space leaves open: width, depth, classes
 
+EfficientNet (needs no torch)
+    efficientnet_plan       a BlockPlan of any depth and width
+    published_efficientnet  those of B0 to B7; EFFICIENTNETS has their numbers
+    CompoundScaling         depth, width and resolution that grow together
+    EFFICIENTNET_SCALING    the published one
+    scaling_grid, grid_search       how it was found
+
 Your own spaces, written as modules
     Choice, choice_value    what is chosen: a module, a value
     space_of            the search space of a function that makes such a module
@@ -38,6 +45,15 @@ if TYPE_CHECKING:
         choices_of,
         space_of,
     )
+    from nas.networks._efficientnet import (
+        EFFICIENTNET_SCALING,
+        EFFICIENTNETS,
+        CompoundScaling,
+        efficientnet_plan,
+        grid_search,
+        published_efficientnet,
+        scaling_grid,
+    )
     from nas.networks._export import export_source
     from nas.networks._operations import OPERATIONS, operation
     from nas.networks._seeding import seeded_weights
@@ -45,6 +61,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Choice": "_choices",
+    "CompoundScaling": "_efficientnet",
+    "EFFICIENTNETS": "_efficientnet",
+    "EFFICIENTNET_SCALING": "_efficientnet",
     "ModuleSpace": "_choices",
     "OPERATIONS": "_operations",
     "Skeleton": "_build",
@@ -53,16 +72,23 @@ _HOME = {
     "build_network": "_build",
     "choice_value": "_choices",
     "choices_of": "_choices",
+    "efficientnet_plan": "_efficientnet",
     "export_source": "_export",
+    "grid_search": "_efficientnet",
     "operation": "_operations",
+    "published_efficientnet": "_efficientnet",
+    "scaling_grid": "_efficientnet",
     "seeded_weights": "_seeding",
     "space_of": "_choices",
     "to_standalone": "_standalone",
 }
 
 __all__ = [
+    "EFFICIENTNETS",
+    "EFFICIENTNET_SCALING",
     "OPERATIONS",
     "Choice",
+    "CompoundScaling",
     "ModuleSpace",
     "Skeleton",
     "block_network",
@@ -70,8 +96,12 @@ __all__ = [
     "build_network",
     "choice_value",
     "choices_of",
+    "efficientnet_plan",
     "export_source",
+    "grid_search",
     "operation",
+    "published_efficientnet",
+    "scaling_grid",
     "seeded_weights",
     "space_of",
     "to_standalone",

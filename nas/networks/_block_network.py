@@ -84,6 +84,9 @@ class ConvBlock(nn.Module):
         self.conv = ConvBN(in_channels, out_channels, kernel, stride, activation)
         self.residual = residual
 
+    def extra_repr(self) -> str:
+        return f"residual={self.residual}"
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.conv(x) if self.residual else self.conv(x)
 
@@ -129,6 +132,9 @@ class MBConv(nn.Module):
         layers.append(ConvBN(hidden, out_channels))
         self.layers = nn.Sequential(*layers)
         self.residual = residual
+
+    def extra_repr(self) -> str:
+        return f"residual={self.residual}"
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.layers(x) if self.residual else self.layers(x)
