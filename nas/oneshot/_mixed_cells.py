@@ -66,18 +66,19 @@ class MixedEdge(nn.Module):
         whole = x
         if self.partial > 1:
             x = whole[:, : whole.shape[1] // self.partial]
-        total: torch.Tensor | None = None
-        for number in active:
-            term = self.operations[number](x)
-            if weights is not None:
-                term = term * weights[number]
-            total = term if total is None else total + term
-        assert total is not None
+        terms = [self.operations[number](x) for number in active]
+        if weights is not None:
+            terms = [term * weights[number] for term, number in zip(terms, active, strict=True)]
+        total = sum(terms[1:], terms[0])
         if self.partial == 1:
             return total
         joined = torch.cat([total, self.bypass(whole[:, x.shape[1] :])], 1)
         n, c, h, w = joined.shape
-        return joined.view(n, self.partial, c // self.partial, h, w).transpose(1, 2).reshape(n, c, h, w)
+        return (
+            joined.view(n, self.partial, c // self.partial, h, w)
+            .transpose(1, 2)
+            .reshape(n, c, h, w)
+        )
 
 
 class MixedCell(nn.Module):

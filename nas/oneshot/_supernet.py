@@ -76,7 +76,7 @@ class Supernet(nn.Module):
         ):  # fmt: skip
             integer(name, value, 1)
         self.layout = layout_of(space)
-        self.partial = partial
+        self.in_channels, self.classes, self.partial = in_channels, classes, partial
         self._choice = Choice()
         with seeded_weights(seed):
             if isinstance(self.layout, DartsLayout):
