@@ -16,6 +16,7 @@ import itertools
 import multiprocessing
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -32,10 +33,15 @@ from nas.spaces import Architecture, NasBench201Space
 SPACE = NasBench201Space()
 
 
+def all_cells() -> Iterator[Architecture]:
+    """All cells, in the order of the space."""
+    return itertools.product(*(range(len(d.options)) for d in SPACE.decisions))
+
+
 def different_cells() -> list[Architecture]:
     """The first cell of each isomorphism class, in a fixed random order."""
     first: dict[str, Architecture] = {}
-    for cell in itertools.product(*(range(len(d.options)) for d in SPACE.decisions)):
+    for cell in all_cells():
         first.setdefault(SPACE.key(cell), cell)
     cells = list(first.values())
     order = Stream(stream_key(0, "digits table", "cells")).permutation(len(cells))
@@ -74,17 +80,17 @@ def train_all(
 
 
 def write_table(cells: list[Architecture], results: list[Any], path: Path) -> None:
-    """The Parquet file: one row per cell, one column per seed and part."""
+    """The Parquet file: a row for each cell of the space, in its order; a column per seed."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = sorted(zip(cells, results, strict=True))
-    columns: dict[str, Any] = {"architecture": [SPACE.to_text(cell) for cell, _ in rows]}
-    for part in ("validation", "test"):
-        for index, entry in enumerate(rows[0][1]):
-            columns[f"{part}_{entry['seed']}"] = np.array(
-                [result[index][part] for _, result in rows], np.float32
-            )
+    by_key = {SPACE.key(cell): result for cell, result in zip(cells, results, strict=True)}
+    rows = [by_key[SPACE.key(cell)] for cell in all_cells()]
+    columns = {
+        f"{part}_{entry['seed']}": np.array([row[index][part] for row in rows], np.float32)
+        for part in ("validation", "test")
+        for index, entry in enumerate(rows[0])
+    }
     partial_path = path.with_name(path.name + ".partial")
     pq.write_table(pa.table(columns), partial_path, compression="zstd", compression_level=19)
     partial_path.replace(path)

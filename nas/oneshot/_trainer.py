@@ -94,6 +94,7 @@ class OneShotTrainer:
         self.batch = min(integer("batch", batch, 1), len(data.x_train), len(data.x_valid))
         self.history: list[dict[str, Any]] = []
         self._done = 0
+        self._orders: dict[str, tuple[int, torch.Tensor]] = {}
         self._optimizer = torch.optim.SGD(
             supernet.parameters(),
             self.learning_rate,
@@ -235,8 +236,10 @@ class OneShotTrainer:
         """The batch of this step: each epoch has its own random order."""
         x, y = part
         epoch, number = divmod(self._done, len(x) // self.batch)
-        order = Stream(stream_key(self.seed, "oneshot", name, epoch)).permutation(len(x))
-        chosen = torch.from_numpy(order[number * self.batch : (number + 1) * self.batch])
+        if self._orders.get(name, (-1,))[0] != epoch:
+            order = Stream(stream_key(self.seed, "oneshot", name, epoch)).permutation(len(x))
+            self._orders[name] = epoch, torch.from_numpy(order)
+        chosen = self._orders[name][1][number * self.batch : (number + 1) * self.batch]
         return x[chosen], y[chosen]
 
     def _generator(self, name: str) -> torch.Generator:
