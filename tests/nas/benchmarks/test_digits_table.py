@@ -99,6 +99,7 @@ def test_only_live_edges_are_built():
     assert [edge for edge, _ in live_edges((1,) * 6)] == list(range(6))
 
 
+@pytest.mark.slow  # starts processes, which import torch
 def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
