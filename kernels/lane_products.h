@@ -37,9 +37,15 @@ INLINE void shared_panel(const int vectors, const int transposed, const REAL *co
                          size_t out_stride)
 {
     int i = 0;
-    for (; i + TILE_ROWS <= rows; i += TILE_ROWS)
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {
+        /* The next rows are somewhere in the data set. */
+        if (!transposed && i + 2 * TILE_ROWS <= rows)
+            for (int r = 0; r < TILE_ROWS; r++)
+                for (int k = 0; k < depth; k += ALIGNMENT / (int)sizeof(REAL))
+                    __builtin_prefetch(x[i + TILE_ROWS + r] + k);
         shared_tile(TILE_ROWS, vectors, transposed, x, i, depth, y, y_stride, start,
                     out + (size_t)i * out_stride, out_stride);
+    }
     for (; i < rows; i++)
         shared_tile(1, vectors, transposed, x, i, depth, y, y_stride, start,
                     out + (size_t)i * out_stride, out_stride);
@@ -89,6 +95,15 @@ typedef int32_t QuadMask __attribute__((vector_size(16), aligned(4), may_alias))
 #define QUAD_SPLAT(x) ((REAL)(x) - (Quad){0})
 #define QUAD_SELECT(mask, a, b) \
     ((Quad)(((QuadMask)(a) & (QuadMask)(mask)) | ((QuadMask)(b) & ~(QuadMask)(mask))))
+/* a > b ? a : b */
+#if REAL_BITS == 64 && defined(__AVX__)
+#define LARGER(a, b) ((Quad)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
+#elif REAL_BITS == 32 && defined(__SSE4_1__)
+#define LARGER(a, b) ((Quad)_mm_max_ps((__m128)(a), (__m128)(b)))
+#else
+#define LARGER(a, b) QUAD_SELECT((a) > (b), a, b)
+#endif
+
 #define EACH_QUAD for (int lane = 0; lane < lanes; lane += 4)
 
 /* Where the elements of a matrix with lanes are. */

@@ -85,7 +85,7 @@ static void quadratic(Landscape *land, const REAL *x, REAL *gradient)
     sum_terms(land, n, (REAL)0.5);
 }
 
-/* The sum over i of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2 */
+/* The sum over i of 100 (d[i+1] - d[i]^2)^2 + (1 - d[i])^2 with d = x - c */
 static void rosenbrock(Landscape *land, const REAL *x, REAL *gradient)
 {
     const int n = land->optimizee->size[0], lanes = land->lanes;
@@ -93,9 +93,10 @@ static void rosenbrock(Landscape *land, const REAL *x, REAL *gradient)
         Quad loss = QUAD_SPLAT(0), pull = QUAD_SPLAT(0);
         for (int i = 0; i < n; i++) {
             const size_t at = (size_t)i * (size_t)lanes + (size_t)lane;
-            Quad here = QUAD(x + at), slope = pull;
+            Quad here = QUAD(x + at) - QUAD(land->optimum + at), slope = pull;
             if (i + 1 < n) {
-                Quad valley = QUAD(x + at + lanes) - here * here;
+                Quad next = QUAD(x + at + lanes) - QUAD(land->optimum + at + lanes);
+                Quad valley = next - here * here;
                 Quad rest = QUAD_SPLAT(1) - here;
                 loss += QUAD_SPLAT(100) * valley * valley + rest * rest;
                 slope = slope - QUAD_SPLAT(400) * here * valley - QUAD_SPLAT(2) * rest;
@@ -187,6 +188,21 @@ static void forward(Landscape *land, const REAL *parameter, int examples)
     }
 }
 
+static NOINLINE void exponentials(const REAL *x, REAL *out, size_t count)
+{
+    size_t e = 0;
+    for (; e + MANY * DOUBLES <= count; e += MANY * DOUBLES) {
+        vdouble many[MANY];
+        for (int i = 0; i < MANY; i++)
+            many[i] = LOAD_DOUBLES(x + e + i * DOUBLES);
+        vexp_of_many(MANY, many);
+        for (int i = 0; i < MANY; i++)
+            STORE_DOUBLES(out + e + i * DOUBLES, many[i]);
+    }
+    for (; e < count; e += DOUBLES)
+        STORE_DOUBLES(out + e, vexp(LOAD_DOUBLES(x + e)));
+}
+
 /* The sum of the cross entropies of the examples to land->total, from land->output; with
    `errors`, their mean's derivative to land->error; else adds the right answers to
    land->correct. */
@@ -203,7 +219,7 @@ INLINE void cross_entropy(Landscape *land, int examples, const int errors)
                 Quad x = QUAD(z + (size_t)c * step);
                 if (!errors)
                     winner = QUAD_SELECT(x > largest, QUAD_SPLAT(c), winner);
-                largest = QUAD_SELECT(x > largest, x, largest);
+                largest = LARGER(x, largest);
             }
             for (int c = 0; c < classes; c++)
                 STORE_QUAD(z + (size_t)c * step, QUAD(z + (size_t)c * step) - largest);
@@ -214,8 +230,7 @@ INLINE void cross_entropy(Landscape *land, int examples, const int errors)
                 STORE_QUAD(land->correct + lane, QUAD(land->correct + lane) + right);
             }
         }
-    for (size_t e = 0; e < (size_t)examples * row; e += DOUBLES)
-        STORE_DOUBLES(land->error + e, vexp(LOAD_DOUBLES(land->output + e)));
+    exponentials(land->output, land->error, (size_t)examples * row);
     const REAL share = (REAL)1 / (REAL)examples;
     for (int b = 0; b < examples; b++)
         EACH_QUAD {

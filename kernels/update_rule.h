@@ -23,7 +23,7 @@ typedef struct {
     OptimizeeKind kind;
     int tensors, size[MAX_TENSORS];  /* coordinates of each: weights [input][output], biases */
     const void *matrix;              /* QUADRATIC: REAL [n][n] */
-    const double *optimum;           /* QUADRATIC, RASTRIGIN: [n][seed] */
+    const double *optimum;           /* of functions, or where it is shifted from: [n][seed] */
     int layers, width[MAX_LAYERS + 1];  /* CLASSIFIER: inputs, hidden units, classes */
     Activation activation;
     const void *train_x, *test_x;    /* REAL [example][input] */

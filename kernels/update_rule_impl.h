@@ -20,7 +20,7 @@
 
 /* Elements of a register that a run of elementwise instructions works on at a time: the
    registers of common rules then fit into the L1 cache together. */
-enum { PIECE = 512 };
+enum { PIECE = 1024 };
 
 /* Lanes that are trained at the same time at most. */
 enum { WIDEST_TRIAL = 16 };
@@ -384,7 +384,7 @@ static void start_training(Training *training)
         for (int i = 0; i < optimizee->size[0]; i++)
             training->land.rows[i] = (const REAL *)optimizee->matrix
                                      + (size_t)i * (size_t)optimizee->size[0];
-    if (optimizee->optimum && optimizee->kind != CLASSIFIER)
+    if (optimizee->kind != CLASSIFIER)
         spread(training, optimizee->optimum, optimizee->size[0], training->land.optimum);
 }
 

@@ -63,10 +63,12 @@ def loss_and_gradient(
         gradient = _product(problem.matrix, distance[:, None])[:, 0]
         return float(_in_order(distance * gradient) * 0.5), gradient
     if problem.kind == "rosenbrock":
-        valley, rest = x[1:] - x[:-1] * x[:-1], 1 - x[:-1]
+        assert problem.optimum is not None
+        d = x - problem.optimum[:, seed]
+        valley, rest = d[1:] - d[:-1] * d[:-1], 1 - d[:-1]
         gradient = np.zeros_like(x)
         gradient[1:] = 200 * valley
-        gradient[:-1] = gradient[:-1] - 400 * x[:-1] * valley - 2 * rest
+        gradient[:-1] = gradient[:-1] - 400 * d[:-1] * valley - 2 * rest
         return float(_in_order(100 * valley * valley + rest * rest)), gradient
     if problem.kind == "rastrigin":
         assert problem.optimum is not None

@@ -36,7 +36,8 @@ class ProblemArrays:
         start: ``[coordinates, seeds]``, the tensors one after the other.
         draw_seeds: ``[tensors, seeds]``: what keys a rule's random numbers.
         matrix: ``[n, n]`` of a quadratic.
-        optimum: ``[n, seeds]`` of a quadratic or Rastrigin's function.
+        optimum: ``[n, seeds]`` of a quadratic or Rastrigin's function; of Rosenbrock's, what
+            it is shifted by.
         widths: Inputs, hidden units and classes of a classifier.
         activation: ``"relu"`` or ``"tanh"``.
         train_x: ``[examples, inputs]``; ``train_y`` their classes; ``test_x`` and ``test_y``
@@ -75,17 +76,17 @@ def problem_arrays(optimizee: Optimizee, seeds: Sequence[int], steps: int) -> Pr
     shapes = ((optimizee.size,),)  # type: ignore[attr-defined]
     draw_seeds = _draw_seeds(seeds, 1)
     streams = [Stream(stream_key(seed, optimizee.kind, "start")) for seed in seeds]
+    optimum = _columns([stream.normal(optimizee.size) for stream in streams])
     if isinstance(optimizee, Quadratic):
-        optimum = _columns([stream.normal(optimizee.size) for stream in streams])
         start = _columns([stream.normal(optimizee.size) for stream in streams])
         matrix = rotated_matrix(optimizee.size, optimizee.condition, optimizee.seed)
         return ProblemArrays("quadratic", shapes, start, draw_seeds, matrix, optimum)
     if isinstance(optimizee, Rosenbrock):
         usual = np.where(np.arange(optimizee.size) % 2 == 0, -1.2, 1.0)
-        start = _columns([usual + 0.1 * stream.normal(optimizee.size) for stream in streams])
-        return ProblemArrays("rosenbrock", shapes, start, draw_seeds)
+        noise = _columns([0.1 * stream.normal(optimizee.size) for stream in streams])
+        start = usual[:, None] + noise + optimum
+        return ProblemArrays("rosenbrock", shapes, start, draw_seeds, optimum=optimum)
     assert isinstance(optimizee, Rastrigin)
-    optimum = _columns([stream.normal(optimizee.size) for stream in streams])
     start = _columns([stream.uniform(optimizee.size, -5.12, 5.12) for stream in streams])
     return ProblemArrays("rastrigin", shapes, start, draw_seeds, optimum=optimum)
 
@@ -194,5 +195,5 @@ def _columns(starts: list[Float64Array]) -> Float64Array:
 
 
 def _draw_seeds(seeds: Sequence[int], tensors: int) -> NDArray[np.uint64]:
-    keys = [[stream_key(seed, "rule", tensor) for seed in seeds] for tensor in range(tensors)]
+    keys = [[stream_key(seed, "tensor", tensor) for seed in seeds] for tensor in range(tensors)]
     return np.array(keys, dtype=np.uint64)

@@ -173,10 +173,10 @@ def quadratic(size: int = 20, *, condition: float = 100.0, seed: int = 0) -> Opt
 
 
 def rosenbrock(size: int = 2, *, seed: int = 0) -> Optimizee:
-    """The sum of ``100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2`` (Rosenbrock 1960).
+    """The sum of ``100 (d[i+1] - d[i]^2)^2 + (1 - d[i])^2`` with ``d = x - c`` (Rosenbrock 1960).
 
-    A curved, narrow valley; the optimum is at ones. The start is the usual (-1.2, 1, -1.2, ...)
-    plus normal noise of standard deviation 0.1.
+    A curved, narrow valley; the optimum is at ``d = 1``. The shift ``c`` is standard normal; the
+    start is at ``d`` = (-1.2, 1, -1.2, ...), as usual, plus noise of standard deviation 0.1.
 
     Raises:
         ValueError: If an argument has the wrong type or range.

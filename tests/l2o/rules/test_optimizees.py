@@ -46,7 +46,8 @@ def torch_loss(torch, arrays, parameters, seed):
         distance = x - torch.from_numpy(arrays.optimum[:, seed].copy())
         return distance @ torch.from_numpy(arrays.matrix.copy()) @ distance / 2
     if arrays.kind == "rosenbrock":
-        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+        d = x - torch.from_numpy(arrays.optimum[:, seed].copy())
+        return (100 * (d[1:] - d[:-1] ** 2) ** 2 + (1 - d[:-1]) ** 2).sum()
     if arrays.kind == "rastrigin":
         d = x - torch.from_numpy(arrays.optimum[:, seed].copy())
         return (d**2 - 10 * torch.cos(2 * torch.pi * d) + 10).sum()
