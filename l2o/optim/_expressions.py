@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ _TORCH_NAMES: Final = {
         "abs", "arccos", "arcsin", "arctan", "cos", "exp", "log", "sin", "sqrt", "square", "tan",
         "where",
     )
-} | {"power": "torch.pow"}  # fmt: skip
+} | {"power": "pow"}  # fmt: skip
 """Functions of meanings that apply element by element."""
 
 
@@ -33,7 +34,8 @@ def torch_expression(op: Op, operands: Mapping[str, str], dtype: str) -> str:
     """
     nodes = {name: _parsed(text) for name, text in operands.items()}
     tree = _ToTorch(nodes, dtype).visit(_parsed(op.numpy))
-    return ast.unparse(ast.fix_missing_locations(tree))
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    return re.sub(r"([\w.]+) \*\* ([\w.]+)", r"\1**\2", text)  # as formatters have it
 
 
 @functools.cache
@@ -74,6 +76,8 @@ class _ToTorch(ast.NodeTransformer):
         if ast.unparse(node.func) == "torch.where" and all(map(_is_number, choices)):
             # Of two plain numbers torch.where makes float32; the table has 1 and 0 alone.
             return _parsed(f"({ast.unparse(node.args[0])}).to({self._dtype})")
+        if ast.unparse(node.func) == "pow":
+            return ast.BinOp(node.args[0], ast.Pow(), node.args[1])
         return node
 
 

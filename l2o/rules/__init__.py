@@ -5,10 +5,15 @@ Index:
     parse_rule       a rule from text
     check_rule       whether a program is a rule
     STEP, SCHEDULE, LOSS, WEIGHT_DECAY, GRADIENT, PARAMETER, UPDATE     its registers
+    hand_written_rule, HAND_WRITTEN_RULES       published rules: sgd, adamw, lion, ...
+    RuleFile         a rule with its settings and origin, as JSON
+    read_rule_file   a rule from a file
+    find_rule        a rule from whatever it is given as: program, text, name, file
 """
 
 from __future__ import annotations
 
+from l2o.rules._hand_written import HAND_WRITTEN_RULES, hand_written_rule
 from l2o.rules._harness import (
     GRADIENT,
     LOSS,
@@ -21,16 +26,22 @@ from l2o.rules._harness import (
     check_rule,
     parse_rule,
 )
+from l2o.rules._rule_file import RuleFile, find_rule, read_rule_file
 
 __all__ = [
     "GRADIENT",
+    "HAND_WRITTEN_RULES",
     "LOSS",
     "PARAMETER",
+    "RuleFile",
     "SCHEDULE",
     "STEP",
     "UPDATE",
     "UPDATE_RULE",
     "WEIGHT_DECAY",
     "check_rule",
+    "find_rule",
+    "hand_written_rule",
     "parse_rule",
+    "read_rule_file",
 ]
