@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from automl_zero.ops import Op
@@ -72,17 +73,35 @@ class _ToTorch(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        choices = node.args[1:]
-        if ast.unparse(node.func) == "torch.where" and all(map(_is_number, choices)):
-            # Of two plain numbers torch.where makes float32; the table has 1 and 0 alone.
-            return _parsed(f"({ast.unparse(node.args[0])}).to({self._dtype})")
-        if ast.unparse(node.func) == "pow":
+        function = ast.unparse(node.func)
+        if function == "pow":
             return ast.BinOp(node.args[0], ast.Pow(), node.args[1])
+        if function != "torch.where":
+            return node
+        condition, *choices = node.args
+        if isinstance(condition, ast.Compare):
+            left, right = _number(condition.left), _number(condition.comparators[0])
+            if left is not None and right is not None:
+                return choices[0 if _HOLDS[type(condition.ops[0])](left, right) else 1]
+        if all(_number(choice) is not None for choice in choices):
+            # Of two plain numbers torch.where makes float32; the table has 1 and 0 alone.
+            return _parsed(f"({ast.unparse(condition)}).to({self._dtype})")
         return node
 
 
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant)
+_HOLDS: Final[dict[type, Callable[[float, float], bool]]] = {
+    ast.Lt: operator.lt,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def _number(node: ast.expr) -> float | None:
+    """The number that stands there as :func:`number_text` writes it."""
+    try:
+        return float(ast.unparse(node).removeprefix("float('").removesuffix("')"))
+    except ValueError:
+        return None
 
 
 def _parsed(text: str) -> Any:

@@ -27,8 +27,10 @@ Memory = dict[str, Tensor]
 """Registers of one tensor by name, ``s0`` and ``v0`` among them; vectors are flat."""
 
 
-def _where(condition: Tensor, a: Tensor | float, b: Tensor | float) -> Tensor:
+def _where(condition: Tensor | bool, a: Tensor | float, b: Tensor | float) -> Tensor | float:
     """As torch.where, which makes float32 of two plain numbers; a meaning's are 1 and 0."""
+    if isinstance(condition, bool):
+        return a if condition else b
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return torch.where(condition, a, b)
     return condition.double()
