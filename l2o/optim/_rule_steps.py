@@ -59,8 +59,7 @@ def run_foreach(
             given["seeds"] = [state["seed"] for state in states]
         grads = torch._foreach_neg(part.grads) if settings["maximize"] else part.grads
         updates.append(rule.update(part.params, grads, **given))
-    results = run_together(updates) if source.is_generator else updates
-    for part, values in zip(parts, results, strict=True):
+    for part, values in zip(parts, run_together(updates), strict=True):
         for name, value in zip(names, values or (), strict=True):
             torch._foreach_copy_([state[name] for state in part.states], [value] * len(part.states))
 

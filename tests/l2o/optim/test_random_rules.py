@@ -78,8 +78,13 @@ def compare(rule, seed, dtype, foreach, scalar_noise=None):
     return compared
 
 
-def rules(ops=VECTOR_OPS):
-    return programs(MEMORY, ops, max_size=12, components=UPDATE_RULE.components)
+@st.composite
+def rules(draw):
+    """Any rule that ends with a sum, so that much of it is live."""
+    rule = draw(programs(MEMORY, VECTOR_OPS, max_size=14, components=UPDATE_RULE.components))
+    first, second = draw(st.integers(0, 4)), draw(st.integers(0, 4))
+    last = Instruction("VECTOR_SUM_OP", in1=first, in2=second, out=2)
+    return rule.replace(update=[*rule["update"], last])
 
 
 @pytest.mark.parametrize("foreach", [True, False])
