@@ -59,7 +59,7 @@ def _meaning(op: Op) -> Callable[..., Tensor]:
 
 
 @torch.compiler.disable
-def _draw(step: "_Step", like: Tensor, seed: int, count: Tensor) -> Tensor:
+def _draw(step: _Step, like: Tensor, seed: int, count: Tensor) -> Tensor:
     shape = like.shape if step.output[0] == "v" else ()
     draw = uniform if "uniform" in step.op.kernel else gaussian
     return drawn(

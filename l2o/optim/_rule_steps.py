@@ -33,9 +33,7 @@ class Bucket:
     states: list[dict[str, Any]]
 
 
-def run_foreach(
-    rule: CompiledRule, buckets: Sequence[Bucket], loss: float | Tensor | None
-) -> None:
+def run_foreach(rule: CompiledRule, buckets: Sequence[Bucket], loss: float | Tensor | None) -> None:
     """One step by the rule's functions over lists."""
     plan, source = rule.plan, rule.source
     names = [register_name(register) for register in plan.numbers]

@@ -30,9 +30,7 @@ def checked_state_dict(
     for position, group in enumerate(groups):
         _check_rule(plan, group, f"state_dict.param_groups[{position}].rule")
     order = [index for group in groups for index in group.get("params", ())]
-    shapes = {
-        index: param.shape for index, param in zip(order, params, strict=False)
-    }
+    shapes = {index: param.shape for index, param in zip(order, params, strict=False)}
     checked = {}
     for index, state in states.items():
         place = f"state_dict.state[{index!r}]"
