@@ -44,7 +44,7 @@ def restored_numbers(plan: RulePlan, states: Mapping[Any, dict[str, Any]]) -> No
     """Make tensors of the plain numbers again."""
     for state in states.values():
         for name in _number_names(plan):
-            state[name] = torch.tensor(state[name], dtype=torch.float64)
+            state[name] = torch.tensor([state[name]], dtype=torch.float64)
 
 
 def _number_names(plan: RulePlan) -> list[str]:
