@@ -4,6 +4,9 @@ Index:
     UPDATE_RULE      the harness: which registers a rule finds filled, and which is read
     parse_rule       a rule from text
     check_rule       whether a program is a rule
+    evaluate_rule    train with a rule, from several seeds with several settings at once
+    RuleResult       what came of it
+    optimizees       what rules are tried on
     STEP, SCHEDULE, LOSS, WEIGHT_DECAY, GRADIENT, PARAMETER, UPDATE     its registers
     hand_written_rule, HAND_WRITTEN_RULES       published rules: sgd, adamw, lion, ...
     RuleFile         a rule with its settings and origin, as JSON
@@ -13,6 +16,7 @@ Index:
 
 from __future__ import annotations
 
+from l2o.rules._evaluation import RuleResult, evaluate_rule
 from l2o.rules._hand_written import HAND_WRITTEN_RULES, hand_written_rule
 from l2o.rules._harness import (
     GRADIENT,
@@ -34,12 +38,14 @@ __all__ = [
     "LOSS",
     "PARAMETER",
     "RuleFile",
+    "RuleResult",
     "SCHEDULE",
     "STEP",
     "UPDATE",
     "UPDATE_RULE",
     "WEIGHT_DECAY",
     "check_rule",
+    "evaluate_rule",
     "find_rule",
     "hand_written_rule",
     "parse_rule",
