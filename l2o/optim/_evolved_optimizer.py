@@ -27,8 +27,9 @@ class EvolvedOptimizer(Optimizer):
     Only live code runs, and only what the program reads at the next step is stored: vectors as
     tensors like the parameter, scalars that depend on a tensor (a norm of its gradient) as
     0-dimensional tensors, and the rest (the step, powers of a constant) as float64 tensors of
-    one number on the CPU. Parameters of float16 and bfloat16 work, with the precision of their type in all of
-    the rule: one that squares gradients, as Adam does, needs float32 parameters and autocast.
+    one number on the CPU. Parameters of float16 and bfloat16 work, with the precision of their
+    type in all of the rule: one that squares gradients, as Adam does, needs float32 parameters
+    and autocast.
 
     Args:
         params: Parameters, or groups of them, as PyTorch's optimizers take them. Each group may
