@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import ast
+import importlib.util
 import keyword
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -327,19 +329,22 @@ def _documented(update: str) -> str:
 
 def _helpers(plan: RulePlan, source: ForeachSource) -> tuple[list[str], bool]:
     """Sources of the functions that the written ones call, and whether it draws."""
-    from automl_zero.export import _numpy_runtime
-    from l2o.optim import _runtime
-
-    functions = [getattr(_runtime, name) for name in sorted(source.helpers)]
+    names = sorted(source.helpers)
     if "Generator[" in source.update + source.setup:
-        functions.append(_runtime.run_together)
-    if plan.is_random:
-        functions.append(_runtime.tensor_seed)
-        functions += [
-            getattr(_numpy_runtime, name)
-            for name in ("mix64", "random_numbers", "uniform", "gaussian")
-        ]
-    sources = [inspect.getsource(function) for function in functions]
-    if plan.is_random:
-        sources.append("_BITS = (1 << 64) - 1\n_GAMMA = 0x9E3779B97F4A7C15")
-    return sources, plan.is_random
+        names.append("run_together")
+    if not plan.is_random:
+        return _functions("l2o.optim._runtime", names), False
+    sources = _functions("l2o.optim._runtime", [*names, "tensor_seed"])
+    draws = ["mix64", "random_numbers", "uniform", "gaussian"]
+    sources += _functions("automl_zero.export._numpy_runtime", draws)
+    return [*sources, "_BITS = (1 << 64) - 1\n_GAMMA = 0x9E3779B97F4A7C15"], True
+
+
+def _functions(module: str, names: Sequence[str]) -> list[str]:
+    """The text of functions of a module, which is not imported: it may need PyTorch."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"expected the source of {module}")
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    nodes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    return [ast.get_source_segment(text, nodes[name]) or "" for name in names]
