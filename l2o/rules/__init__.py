@@ -8,11 +8,16 @@ Index:
     RuleResult       what came of it
     optimizees       what rules are tried on
     STEP, SCHEDULE, LOSS, WEIGHT_DECAY, GRADIENT, PARAMETER, UPDATE     its registers
+    hand_written_rule, HAND_WRITTEN_RULES       published rules: sgd, adamw, lion, ...
+    RuleFile         a rule with its settings and origin, as JSON
+    read_rule_file   a rule from a file
+    find_rule        a rule from whatever it is given as: program, text, name, file
 """
 
 from __future__ import annotations
 
 from l2o.rules._evaluation import RuleResult, evaluate_rule
+from l2o.rules._hand_written import HAND_WRITTEN_RULES, hand_written_rule
 from l2o.rules._harness import (
     GRADIENT,
     LOSS,
@@ -25,18 +30,24 @@ from l2o.rules._harness import (
     check_rule,
     parse_rule,
 )
+from l2o.rules._rule_file import RuleFile, find_rule, read_rule_file
 
 __all__ = [
     "GRADIENT",
+    "HAND_WRITTEN_RULES",
     "LOSS",
     "PARAMETER",
+    "RuleFile",
+    "RuleResult",
     "SCHEDULE",
     "STEP",
     "UPDATE",
     "UPDATE_RULE",
     "WEIGHT_DECAY",
-    "RuleResult",
     "check_rule",
     "evaluate_rule",
+    "find_rule",
+    "hand_written_rule",
     "parse_rule",
+    "read_rule_file",
 ]
