@@ -75,7 +75,7 @@ class EvolvedOptimizer(Optimizer):
         seed: int = 0,
     ) -> None:
         found = find_rule(rule)
-        self._rule = compile_rule(found.rule)
+        self._rule: CompiledRule = compile_rule(found.rule)
         self._seed = integer("seed", seed, 0)
         has_decay = "weight_decay" in self._rule.plan.reads
         if weight_decay is None:
@@ -140,7 +140,7 @@ class EvolvedOptimizer(Optimizer):
                 )
 
     @torch.no_grad()
-    def step(  # type: ignore[override]
+    def step(
         self,
         closure: Callable[[], Any] | None = None,
         *,
@@ -230,7 +230,7 @@ class EvolvedOptimizer(Optimizer):
         super().__setstate__(state)
         groups = self.param_groups
         if not hasattr(self, "_rule") and groups:  # a copy or an unpickled one
-            self._rule: CompiledRule = compile_rule(parse_rule(groups[0]["rule"]))
+            self._rule = compile_rule(parse_rule(groups[0]["rule"]))
             self._seed = 0
 
 

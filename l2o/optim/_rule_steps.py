@@ -79,10 +79,10 @@ def run_one_by_one(
             memory: Memory = {"v1": like, "v0": grad.reshape(-1)}
             if bucket.settings["maximize"]:
                 memory["v0"] = -memory["v0"]
-            for register, name in _SCALAR_INPUTS.items():
+            for scalar, name in _SCALAR_INPUTS.items():
                 if name in plan.reads:
                     value = _input(name, bucket.settings, count, loss)
-                    memory[register] = _float64(value)
+                    memory[scalar] = _float64(value)
             for register, constant in plan.constants.items():
                 value = constant.number if isinstance(constant, Fill) else constant
                 memory[register_name(register)] = _spread(_float64(value), register[0], like)

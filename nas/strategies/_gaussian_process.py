@@ -192,8 +192,7 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats
 def _cholesky(kernel: Kernel, points: Points) -> Floats:
     matrix = kernel(points, points)
     matrix[np.diag_indices_from(matrix)] += kernel.noise
-    factor: Floats = np.linalg.cholesky(matrix)
-    return factor
+    return np.asarray(np.linalg.cholesky(matrix), np.float64)
 
 
 def _log_likelihood(kernel: Kernel, points: Points, values: Floats) -> float:
