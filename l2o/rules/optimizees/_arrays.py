@@ -73,7 +73,8 @@ def problem_arrays(optimizee: Optimizee, seeds: Sequence[int], steps: int) -> Pr
     """
     if isinstance(optimizee, Classifier):
         return _classifier(optimizee, seeds, steps)
-    shapes = ((optimizee.size,),)  # type: ignore[attr-defined]
+    assert isinstance(optimizee, Quadratic | Rosenbrock | Rastrigin)
+    shapes = ((optimizee.size,),)
     draw_seeds = _draw_seeds(seeds, 1)
     streams = [Stream(stream_key(seed, optimizee.kind, "start")) for seed in seeds]
     optimum = _columns([stream.normal(optimizee.size) for stream in streams])
@@ -86,7 +87,6 @@ def problem_arrays(optimizee: Optimizee, seeds: Sequence[int], steps: int) -> Pr
         noise = _columns([0.1 * stream.normal(optimizee.size) for stream in streams])
         start = usual[:, None] + noise + optimum
         return ProblemArrays("rosenbrock", shapes, start, draw_seeds, optimum=optimum)
-    assert isinstance(optimizee, Rastrigin)
     start = _columns([stream.uniform(optimizee.size, -5.12, 5.12) for stream in streams])
     return ProblemArrays("rastrigin", shapes, start, draw_seeds, optimum=optimum)
 
