@@ -9,7 +9,6 @@
 #define PARAMETER VECTOR_BIT(1)
 #define UPDATE VECTOR_BIT(2)
 #define FILLED (STEP | SCHEDULE | LOSS | WEIGHT_DECAY | GRADIENT | PARAMETER)
-#define VECTORS (((((RegisterSet)1 << MAX_REGISTERS) - 1)) << MAX_REGISTERS)
 
 typedef struct {
     const Instruction *code[RULE_COMPONENTS][MAX_INSTRUCTIONS];
