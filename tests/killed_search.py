@@ -1,20 +1,22 @@
-"""A search that is killed on purpose: what ``test_kill_and_resume.py`` runs.
+"""Searches that are killed on purpose: what the tests of kills and resumes run.
 
     python -m tests.killed_search FOLDER
 
-reads lines ``SECONDS CALLS`` and forks a child for each, which begins or resumes the search
-in FOLDER and is killed after so many seconds, or in the middle of its so-many-th call that
-writes a file: at a write after half of the data, at a rename or truncation before it is done.
-0 stands for never. It prints ``killed``, or how the child ended. The imports are paid once.
+(or another module that ends with :func:`serve`) reads lines ``SECONDS CALLS`` and forks a child
+for each, which begins or resumes the search in FOLDER and is killed after so many seconds, or in
+the middle of its so-many-th call that writes a file: at a write after half of the data, at a
+rename or truncation before it is done. 0 stands for never. It prints ``killed``, or how the child
+ended. The imports are paid once.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +87,12 @@ def kill_at_call(number: int) -> None:
     os.write, os.replace, os.ftruncate = half_write, no_replace, no_truncate
 
 
-def main(folder: Path) -> None:
-    """Fork a child for each line of standard input."""
+def serve(search: Callable[[Path], object]) -> None:
+    """Fork a child that searches for each line of standard input."""
+    folder = Path(sys.argv[1])
+    # Whatever loads on first use is loaded before the first fork.
+    search(folder.with_name("warm-up"))
+    print("ready", flush=True)
     for line in sys.stdin:
         seconds, calls = line.split()
         child = os.fork()
@@ -109,9 +115,36 @@ def main(folder: Path) -> None:
         print("killed" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}", flush=True)
 
 
+class Victim:
+    """A process that runs a search again and again and lets it be killed."""
+
+    def __init__(self, folder: Path, module: str = "tests.killed_search") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, str(folder)],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.answer() == "ready"
+
+    def answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def run(self, seconds: float = 0, calls: int = 0) -> str:
+        assert self.process.stdin is not None
+        print(seconds, calls, file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def __enter__(self) -> Victim:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
 if __name__ == "__main__":
-    # Whatever loads on first use is loaded before the first fork.
-    search(Path(sys.argv[1]).with_name("warm-up"))
-    time.sleep(0)
-    print("ready", flush=True)
-    main(Path(sys.argv[1]))
+    serve(search)

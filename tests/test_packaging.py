@@ -69,7 +69,10 @@ def test_wheel_holds_all_packages_and_data_and_no_c_sources(wheel: Path) -> None
     assert tops == {"automl_zero", "nas", "l2o"}
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pxi"))]
     assert any(name.startswith("automl_zero/kernels/_engine.") for name in names)
-    for folder in ("automl_zero/configs", "automl_zero/tasks/data"):
+    for folder in (
+        "automl_zero/configs", "automl_zero/tasks/data", "nas/benchmarks/data",
+        "nas/report/templates",
+    ):  # fmt: skip
         for path in (ROOT / folder).glob("*"):
             if path.is_file() and path.suffix != ".py":
                 assert f"{folder}/{path.name}" in names

@@ -26,6 +26,7 @@ from automl_zero.cli import (
     _show,
     _trace,
 )
+from automl_zero.cli._commands import CommandGroup
 from automl_zero.cli._output import RunFailure
 
 USAGE_ERROR: Final = 2
@@ -37,6 +38,7 @@ INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="automl-zero",
+    cls=CommandGroup,
     help="Evolve machine learning algorithms from scratch.",
     add_completion=False,
     pretty_exceptions_enable=False,

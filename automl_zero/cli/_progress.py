@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,15 +32,24 @@ class ProgressDisplay:
         console: Where to show it.
         title: What is searched.
         quiet: Show nothing.
+        describe: What to say of a progress that was told some seconds ago: a line, and more
+            lines that only a terminal shows.
     """
 
-    def __init__(self, console: Console, title: str, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        quiet: bool = False,
+        describe: Callable[[Any, float], Sequence[str]] | None = None,
+    ) -> None:
         self._console = console
         self._title = title
         self._quiet = quiet
         self._live: Live | None = None
         self._spinner = Spinner("dots")
-        self._progress: Progress | None = None
+        self._describe = describe or program_lines
+        self._progress: Any = None
         self._updated = self._last_line = time.monotonic()
 
     def __enter__(self) -> ProgressDisplay:
@@ -62,14 +72,14 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: Any) -> None:
         """Show the state of the search."""
         self._progress, self._updated = progress, time.monotonic()
         if self._live is not None or self._quiet:
             return
         if self._updated - self._last_line >= PLAIN_SECONDS:
             self._last_line = self._updated
-            self._print(progress_text(progress))
+            self._print(self._describe(progress, 0.0)[0])
 
     def _render(self) -> RenderableType:
         """What the terminal shows; drawn several times a second, epochs may be longer."""
@@ -77,13 +87,22 @@ class ProgressDisplay:
             self._spinner.update(text=self._title)
             return self._spinner
         waited = time.monotonic() - self._updated
-        self._spinner.update(text=f"{self._title}: {progress_text(self._progress, waited)}")
-        if len(self._progress.islands) == 1:
+        line, *more = self._describe(self._progress, waited)
+        self._spinner.update(text=f"{self._title}: {line}")
+        if not more:
             return self._spinner
-        return Group(self._spinner, Text(f"  {islands_text(self._progress)}", style="dim"))
+        return Group(self._spinner, *(Text(f"  {text}", style="dim") for text in more))
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
+
+
+def program_lines(progress: Progress, waited: float) -> list[str]:
+    """A search on islands: its line, and their fitnesses if there are several."""
+    lines = [progress_text(progress, waited)]
+    if len(progress.islands) != 1:
+        lines.append(islands_text(progress))
+    return lines
 
 
 def progress_text(progress: Progress, waited: float = 0.0) -> str:

@@ -57,7 +57,7 @@ def run_config(run: Path, overrides: list[str]) -> ExperimentConfig:
     opened = Run.open(run)
     if opened.kind != "program search":
         raise ValueError(
-            f"run: expected a program search in {run}, received a {opened.kind}: resume it from "
-            f"Python, which has its fitness function"
+            f"run: expected a program search in {run}, received {opened.kind!r}: resume it with "
+            "the command, or from the Python code, that began it"
         )
     return load_config(run / "config.toml", overrides)

@@ -81,7 +81,7 @@ def run_search(
     place = place or Place()
     search = ProgramSearch(config)
     with (
-        _warnings_as_lines(),
+        warnings_as_lines(),
         contextlib.ExitStack() as stack,
         StopOnInterrupt() as stop,
         ProgressDisplay(err(), title, quiet) as display,
@@ -135,7 +135,7 @@ def _cores() -> int:
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines() -> Iterator[None]:
     """Show warnings as plain lines on standard error."""
 
     def show(message: Warning | str, *rest: Any) -> None:

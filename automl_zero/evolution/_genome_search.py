@@ -15,7 +15,7 @@ from automl_zero.evolution._genome_epoch import GenomeEpoch
 from automl_zero.evolution._lineage import Birth, Improvement
 from automl_zero.evolution._population_statistics import PopulationStatistics
 from automl_zero.evolution._progress import EpochReport, Progress
-from automl_zero.evolution._search_loop import CHECKPOINT_SECONDS
+from automl_zero.evolution._run_directory import CHECKPOINT_SECONDS, describe
 from automl_zero.evolution._search_plan import Limits
 from automl_zero.evolution._search_session import Outcome, run_session
 from automl_zero.evolution._search_space import Genome, SearchSpace
@@ -227,7 +227,7 @@ class _GenomePlan(Generic[Genome]):
         options = dict(self._options)
         options["initial"] = [self.space.to_data(item) for item in options["initial"]]
         return {
-            "space": _description(self.space),
+            "space": describe(self.space),
             "fitness": getattr(self._fitness, "__qualname__", type(self._fitness).__qualname__),
             "seed": self.seed,
             "islands": asdict(self.islands),
@@ -254,13 +254,3 @@ class _GenomePlan(Generic[Genome]):
     def check_genome(self, genome: Any) -> None:
         """Make sure that it is a genome of this space."""
         self.space.from_data(genome)
-
-
-def _description(space: object) -> dict[str, Any]:
-    """The class of a space and those of its attributes that are plain values."""
-    plain = {
-        name: value
-        for name, value in vars(space).items()
-        if isinstance(value, str | int | float | bool | None) and not name.startswith("_")
-    }
-    return {"class": type(space).__qualname__, **plain}

@@ -14,7 +14,7 @@ from automl_zero.config import ExperimentConfig
 from automl_zero.evolution._lineage import Birth
 from automl_zero.evolution._program_plan import Judge, ProgramPlan
 from automl_zero.evolution._progress import EpochReport, Progress
-from automl_zero.evolution._search_loop import CHECKPOINT_SECONDS
+from automl_zero.evolution._run_directory import CHECKPOINT_SECONDS
 from automl_zero.evolution._search_session import Outcome, run_session
 from automl_zero.evolution._statistics import Statistics
 from automl_zero.evolution.runs import Run

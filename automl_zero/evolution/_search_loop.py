@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
-from automl_zero._config_values import integer, number
 from automl_zero.evolution._lineage import Improvement
 from automl_zero.evolution._progress import EpochReport, Progress
+from automl_zero.evolution._run_directory import (
+    CHECKPOINT_SECONDS,
+    INTERRUPTED,
+    POLL_SECONDS,
+    clock_part,
+    newest_checkpoint,
+    read_clock,
+)
 from automl_zero.evolution._search_plan import Candidate, SearchPlan
 from automl_zero.evolution._search_state import SearchState
 from automl_zero.evolution.islands import Archipelago, CommittedEpoch
 from automl_zero.evolution.runs import EventLog, Run
 from automl_zero.streams import stream_key
 
-POLL_SECONDS: Final = 0.05
-"""Between looks at the clock and at ``should_stop`` while workers are busy."""
-
 PROGRESS_SECONDS: Final = 0.1
 PROGRESS_SHARE: Final = 0.02
 """Most of the time that telling progress may take; with thousands of islands it comes less
 often than every :data:`PROGRESS_SECONDS`."""
-
-CHECKPOINT_SECONDS: Final = 10.0
-"""A checkpoint of eight islands takes some milliseconds; a kill costs 10 s at most."""
-
-INTERRUPTED: Final = "interrupted"
 
 
 class SearchLoop:
@@ -120,15 +117,8 @@ class SearchLoop:
     def _begin(self) -> None:
         if self._run is None:
             return
-        checkpoint, problems = self._run.checkpoints.newest()
-        for problem in problems:
-            warnings.warn(f"{self._run.path}: {problem}", RuntimeWarning, stacklevel=5)
+        checkpoint = newest_checkpoint(self._run)
         if checkpoint is None:
-            if problems:
-                raise ValueError(
-                    f"{self._run.path}: expected a checkpoint that can be read, received none; "
-                    f"start again with a new folder"
-                )
             self._events = self._run.create_events()
             return
         where = f"{self._run.path}: checkpoint {checkpoint.position}"
@@ -144,7 +134,7 @@ class SearchLoop:
                 )
             if self.state.best is not None:
                 self._plan.check_genome(self.state.best.genome)
-            self._seconds_before, offset = _clock(self._part("clock"))
+            self._seconds_before, offset = read_clock(self._part("clock"))
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
         if self.state.totals is not None:
@@ -423,8 +413,7 @@ class SearchLoop:
         offset = self._events.flush()
         parts = {
             "search": self.state.to_json(),
-            # What differs from run to run stands in a part of its own.
-            "clock": json.dumps({"seconds": self.seconds, "events": offset}).encode(),
+            "clock": clock_part(self.seconds, offset),
         }
         if self._archipelago is not None:
             parts |= self._archipelago.parts()
@@ -434,11 +423,3 @@ class SearchLoop:
             }
         self._run.checkpoints.write(self.state.epochs, parts)
         self._last_checkpoint = time.monotonic()
-
-
-def _clock(text: bytes) -> tuple[float, int]:
-    try:
-        data = json.loads(text)
-        return number("seconds", data["seconds"], 0), integer("events", data["events"], 0)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"part 'clock': expected seconds and events: {error}") from None

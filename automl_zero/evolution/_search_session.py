@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from automl_zero.evolution._progress import EpochReport, Progress
-from automl_zero.evolution._search_loop import INTERRUPTED, SearchLoop
+from automl_zero.evolution._run_directory import INTERRUPTED, run_directory
+from automl_zero.evolution._search_loop import SearchLoop
 from automl_zero.evolution._search_plan import Candidate, SearchPlan
-from automl_zero.evolution.executors import SerialExecutor, capacity
+from automl_zero.evolution.executors import SerialExecutor
 from automl_zero.evolution.runs import Run
 
 
@@ -67,10 +65,18 @@ def run_session(
     Arguments, and what is raised, as of
     :meth:`automl_zero.evolution.ProgramSearch.run`.
     """
-    if resume and run_dir is None:
-        raise ValueError("resume: expected a run_dir to go on with, received none")
     workers = SerialExecutor() if executor is None else executor
-    with _session(plan, run_dir, resume, workers, instruction_set) as (run, ended):
+    session = run_directory(
+        run_dir,
+        resume=resume,
+        kind=plan.kind,
+        config=plan.config_data(),
+        config_text=plan.config_text(),
+        seed=plan.seed,
+        executor=workers,
+        instruction_set=instruction_set,
+    )
+    with session as (run, ended):
         if run is not None and (run.result or {}).get("stopped_by") == "seconds":
             run.reopen()
         loop = SearchLoop(
@@ -113,51 +119,3 @@ def _best(found: Candidate | None, plan: SearchPlan, run: Run | None) -> Candida
     if found is None:
         raise RuntimeError("a search without a single individual")
     return found
-
-
-@contextlib.contextmanager
-def _session(
-    plan: SearchPlan,
-    run_dir: str | PathLike[str] | None,
-    resume: bool,
-    executor: Executor,
-    instruction_set: str,
-) -> Iterator[tuple[Run | None, list[str]]]:
-    """The locked run directory; what is put into the list is why the session ended."""
-    ended: list[str] = []
-    if run_dir is None:
-        yield None, ended
-        return
-    if resume:
-        run = Run.open(Path(run_dir))
-        if run.kind != plan.kind:
-            raise ValueError(f"run.json: kind: expected {plan.kind!r}, received {run.kind!r}")
-        run.require_config(plan.config_data())
-        for difference in run.differences_of_machine(instruction_set):
-            warnings.warn(
-                f"{run.path}: {difference}; results may differ", RuntimeWarning, stacklevel=5
-            )
-    else:
-        run = Run.create(
-            Path(run_dir),
-            kind=plan.kind,
-            config=plan.config_data(),
-            config_text=plan.config_text(),
-            seed=plan.seed,
-            instruction_set=instruction_set,
-        )
-    with run.lock():
-        run.begin_session(executor=type(executor).__name__, workers=capacity(executor))
-        try:
-            yield run, ended
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                run.end_session(_reason(error))
-            raise
-        run.end_session(ended[0] if ended else "")
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    return f"{type(error).__name__}: {error}"

@@ -89,17 +89,23 @@ def _read_dot(data: dict[str, Any], graph: networkx.DiGraph) -> Layout:
     return Layout(width, height, centers, paths)
 
 
-def layered_layout(graph: networkx.DiGraph, sizes: Sizes) -> Layout:
+def layered_layout(graph: networkx.DiGraph, sizes: Sizes, *, ends_downward: bool = False) -> Layout:
     """A layout in layers, for machines without Graphviz.
 
     Nodes go below everything that they read (Sugiyama, Tagawa & Toda, "Methods for visual
     understanding of hierarchical system structures", 1981): an edge over several layers passes
     through a place of its own in each; layers are sorted by the mean position of neighbours.
+
+    Args:
+        graph: Its edges have the attribute ``carried``: whether they lead up.
+        sizes: Of its nodes.
+        ends_downward: Whether nodes stand below what they read rather than above what reads
+            them. That spreads many nodes that one node reads.
     """
     layers, chains = _layers(graph)
     _sort(layers, chains)
     widths = {node: size[0] for node, size in sizes.items()}
-    centers_x = _horizontal(layers, chains, widths)
+    centers_x = _horizontal(layers, chains, widths, _SWEEPS + ends_downward)
     centers: dict[str, Point] = {}
     y = 0.0
     for layer in layers:
@@ -182,7 +188,10 @@ def _neighbours(
 
 
 def _horizontal(
-    layers: list[list[str]], chains: dict[Edge, list[str]], widths: dict[str, float]
+    layers: list[list[str]],
+    chains: dict[Edge, list[str]],
+    widths: dict[str, float],
+    sweeps: int,
 ) -> dict[str, float]:
     """Centers: near the mean of the neighbours, in order and without overlap."""
     neighbours = _neighbours(layers, chains)
@@ -193,7 +202,7 @@ def _horizontal(
             width = widths.get(node, _DUMMY_WIDTH)
             x[node] = left + width / 2
             left += width + NODE_GAP
-    for sweep in range(_SWEEPS):
+    for sweep in range(sweeps):
         for layer in layers if sweep % 2 == 0 else layers[::-1]:
             wanted = {}
             for node in layer:

@@ -13,10 +13,15 @@ from automl_zero.evolution.runs import write_atomically
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def rendered(template: str, **values: Any) -> str:
+def rendered(template: str, *, folder: Path | None = None, **values: Any) -> str:
     """A template with its values; every text among them is escaped.
 
     The page's policy lets browsers run only the script whose digest it names, and load nothing.
+
+    Args:
+        template: Name of the file.
+        folder: Where it lies, if not among the templates here, which it may extend.
+        **values: By name.
 
     Raises:
         ImportError: Without Jinja.
@@ -27,7 +32,7 @@ def rendered(template: str, **values: Any) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     markup = _markup()
     return str(
-        _environment()
+        _environment(folder)
         .get_template(template)
         .render(**values, style=markup(style), script=markup(script), script_digest=digest)
     )
@@ -50,10 +55,10 @@ def write_page(path: str | Path, text: str) -> Path:
 
 
 @functools.cache
-def _environment() -> Any:
+def _environment(folder: Path | None) -> Any:
     jinja2 = _jinja()
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader([_TEMPLATES, *([folder] if folder else [])]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -92,7 +92,7 @@ def report_html(run: Run) -> str:
     """
     data = RunData(run)
     steps, left_out = _shown_steps(data)
-    values = {
+    values: dict[str, Any] = {
         "run": run,
         "data": data,
         "description": _description(data),

@@ -23,6 +23,8 @@ Index:
 
     RandWireSpace           randomly wired networks (needs networkx)
     RANDOM_GRAPHS           the generators of their graphs
+
+    draw_cell               a picture of an architecture, as SVG (needs networkx)
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from nas.spaces._block_spaces import (
     mobilenet_v3_space,
 )
 from nas.spaces._choice_space import Architecture, ChoiceSpace, Decision
+from nas.spaces._drawing import draw_cell
 from nas.spaces._genotype import CellGenotype, Genotype
 from nas.spaces._genotype_spaces import (
     AMOEBANET_A,
@@ -86,6 +89,7 @@ __all__ = [
     "NasNetSpace",
     "RandWireSpace",
     "Stage",
+    "draw_cell",
     "mixnet_space",
     "mnasnet_space",
     "mobilenet_v3_space",

@@ -122,19 +122,23 @@ class ChoiceSpace:
         Raises:
             ValueError: If the text is none of this space.
         """
-        words, genome = text.split() if isinstance(text, str) else [], []
-        if len(words) != len(self.decisions):
+        rest, genome = text.strip() if isinstance(text, str) else "", []
+        for decision in self.decisions:
+            name, _, tail = rest.partition("=")
+            # Names and options may hold spaces themselves.
+            found = [item for item in decision.options if f"{tail} ".startswith(f"{item} ")]
+            if name != decision.name or not found:
+                raise ValueError(
+                    f"architecture: expected {decision.name}= one of "
+                    f"{', '.join(decision.options)}, received {rest[:100]!r} in {text!r}"
+                )
+            option = max(found, key=len)
+            genome.append(decision.options.index(option))
+            rest = tail[len(option) :].lstrip()
+        if rest:
             raise ValueError(
                 f"architecture: expected {len(self.decisions)} choices, received {text!r}"
             )
-        for decision, word in zip(self.decisions, words, strict=True):
-            name, _, option = word.partition("=")
-            if name != decision.name or option not in decision.options:
-                raise ValueError(
-                    f"architecture: expected {decision.name}= one of "
-                    f"{', '.join(decision.options)}, received {word!r}"
-                )
-            genome.append(decision.options.index(option))
         return tuple(genome)
 
     def to_data(self, genome: Architecture) -> list[int]:

@@ -5,10 +5,11 @@ Contract
     Trial        an architecture to evaluate
     AskTellStrategy     base class: numbers of trials, checks, state
 
-Black box
+Black box: an architecture goes in, a number comes out
     RandomSearch            independent draws
-    RegularizedEvolution    tournaments, mutation, and the oldest dies
+    RegularizedEvolution    aging evolution, the core's
     LocalSearch             hill climbing from random starts
+    BayesianOptimization    expected improvement under a Gaussian process
 
 Reinforcement learning
     Reinforce    a controller, trained by REINFORCE: a table or an LSTM
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 from nas.strategies._asha import ASHA
 from nas.strategies._ask_tell import AskTellStrategy
+from nas.strategies._bayesian_optimization import BayesianOptimization
 from nas.strategies._hyperband import Hyperband
 from nas.strategies._local_search import LocalSearch
 from nas.strategies._meta_qnn import EPSILON_SCHEDULE, MetaQNN
@@ -42,6 +44,7 @@ __all__ = [
     "EPSILON_SCHEDULE",
     "NSGA2",
     "AskTellStrategy",
+    "BayesianOptimization",
     "Hyperband",
     "LocalSearch",
     "MetaQNN",

@@ -178,3 +178,14 @@ def finite(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"value: expected a finite number, received {value!r}")
     return number
+
+
+def keys(items: Any) -> dict[str, None]:
+    """Keys of architectures that were asked for, from a state's list of them.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"expected a list of keys, received {items!r:.100}")
+    return dict.fromkeys(items)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from automl_zero._config_values import integer
-from automl_zero.evolution import evolution_stream
 from nas.spaces import Architecture, ChoiceSpace
+from nas.strategies._ask_tell import AskTellStrategy, StateFields, finite, keys
 from nas.strategies._strategy import Trial
-from nas.strategies._trial_book import TrialBook, fields_of, finite, state_of, stream_state
+
+_TRIES = 100
+"""Draws of a new start; after them an old one is accepted."""
 
 
-class LocalSearch:
+class LocalSearch(AskTellStrategy):
     """Hill climbing from random starts.
 
     White, Nolen & Savani, "Exploring the loss landscape in neural architecture search" (UAI
@@ -24,7 +26,7 @@ class LocalSearch:
     left turns out to beat where it is; when all neighbors are asked for, a new one starts.
 
     Args:
-        space: What to search.
+        space: Where to search.
         seed: Fixes everything random.
 
     Raises:
@@ -43,17 +45,14 @@ class LocalSearch:
     """
 
     def __init__(self, space: ChoiceSpace, *, seed: int = 0) -> None:
-        self.space = space
-        self._stream = evolution_stream(integer("seed", seed, 0, 2**64 - 1))
-        self._book = TrialBook(space)
+        super().__init__(space, seed)
         self._seen: dict[str, None] = {}
         self._queue: list[Architecture] = []  # neighbors to ask for, the next one last
         self._height: float | None = None  # value of where the climb is; None before it has one
         # What outstanding trials have to beat: the value of the place they are neighbors of.
         self._bars: dict[int, float | None] = {}
 
-    def ask(self) -> Trial:
-        """The next neighbor, or a random architecture where a new climb starts."""
+    def _propose(self) -> tuple[Architecture, int | None]:
         while self._queue:
             architecture = self._queue.pop()
             if self._is_new(architecture):
@@ -61,58 +60,43 @@ class LocalSearch:
         else:
             self._height = None
             architecture = self._start()
-        trial = self._book.open(architecture)
-        self._bars[trial.number] = self._height
-        return trial
+        self._bars[self._asked] = self._height
+        return architecture, None
 
-    def tell(self, trial: Trial, value: float) -> None:
-        """Move to the architecture if it is better.
-
-        Raises:
-            ValueError: If the trial is not outstanding, or the value not finite.
-        """
-        result = self._book.close(trial, value)
+    def _learn(self, trial: Trial, value: float) -> None:
         bars = (self._bars.pop(trial.number), self._height)
-        if all(bar is None or result > bar for bar in bars):
-            self._height = result
+        if all(bar is None or value > bar for bar in bars):
+            self._height = value
             neighbors = self.space.neighbors(trial.architecture)
             self._queue = []
             while neighbors:
                 self._queue.append(neighbors.pop(self._stream.below(len(neighbors))))
 
-    def state(self) -> dict[str, Any]:
-        """Where it stands, as plain JSON data."""
-        return state_of(
-            "local search",
-            stream=self._stream.state,
-            trials=self._book.state(),
-            bars=[[number, bar] for number, bar in self._bars.items()],
-            height=self._height,
-            queue=[self.space.to_data(item) for item in self._queue],
-            seen=list(self._seen),
-        )
+    def _own_state(self) -> dict[str, Any]:
+        return {
+            "bars": [[number, bar] for number, bar in self._bars.items()],
+            "height": self._height,
+            "queue": [self.space.to_data(item) for item in self._queue],
+            "seen": list(self._seen),
+        }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a :meth:`state`.
+    def _read_own_state(self, fields: StateFields) -> Callable[[], None]:
+        def read_bars(data: Any) -> dict[int, float | None]:
+            bars = {integer("number", number, 0): _height(bar) for number, bar in data}
+            if set(bars) != numbers:
+                raise ValueError("one for each outstanding trial")
+            return bars
 
-        Raises:
-            ValueError: If it is none; names the field.
-        """
-        fields = fields_of(
-            "local search",
-            state,
-            stream=stream_state,
-            trials=self._book.read,
-            bars=lambda data: {integer("trial", n, 0): _height(bar) for n, bar in data},
-            height=_height,
-            queue=lambda data: [self.space.from_data(item) for item in data],
-            seen=lambda data: dict.fromkeys(map(str, data)),
-        )
-        if fields["bars"].keys() != fields["trials"].outstanding.keys():
-            raise ValueError("state.bars: expected one for each outstanding trial")
-        self._stream.state, self._book = fields["stream"], fields["trials"]
-        self._bars, self._height = fields["bars"], fields["height"]
-        self._queue, self._seen = fields["queue"], fields["seen"]
+        numbers = fields.read("outstanding", lambda items: {item[0] for item in items})
+        bars = fields.read("bars", read_bars)
+        height = fields.read("height", _height)
+        queue = fields.read("queue", lambda data: [self.space.from_data(item) for item in data])
+        seen = fields.read("seen", keys)
+
+        def apply() -> None:
+            self._bars, self._height, self._queue, self._seen = bars, height, queue, seen
+
+        return apply
 
     def _is_new(self, architecture: Architecture) -> bool:
         """True for the first architecture of its key."""
@@ -122,7 +106,7 @@ class LocalSearch:
 
     def _start(self) -> Architecture:
         """A random architecture, a new one unless those are hard to find."""
-        for _ in range(100):
+        for _ in range(_TRIES):
             architecture = self.space.draw(self._stream)
             if self._is_new(architecture):
                 break

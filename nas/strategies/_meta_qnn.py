@@ -91,11 +91,10 @@ class MetaQNN(AskTellStrategy):
     def epsilon(self) -> float:
         """Share of random decisions in the next trial."""
         total = sum(count for _, count in self.schedule)
-        stretch = 1.0 if self.trials is None else self.trials / total
-        end = 0.0
+        end = 0
         for epsilon, count in self.schedule:
-            end += count * stretch
-            if self._asked < end:
+            end += count
+            if self._asked * total < end * (self.trials or total):
                 return epsilon
         return self.schedule[-1][0]
 

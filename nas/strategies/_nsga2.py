@@ -14,7 +14,7 @@ import numpy as np
 from automl_zero._config_values import integer, number
 from nas.objectives import crowding_distance, nondominated_fronts
 from nas.spaces import Architecture, ChoiceSpace
-from nas.strategies._ask_tell import AskTellStrategy, StateFields, finite
+from nas.strategies._ask_tell import AskTellStrategy, StateFields, finite, keys
 from nas.strategies._strategy import Trial
 
 _TRIES: Final = 20
@@ -148,7 +148,7 @@ class NSGA2(AskTellStrategy):
         children = fields.read("children", members)
         if len({len(values) for _, values in population + children}) > 1:
             raise ValueError("state.children: expected as many objectives as in the population")
-        seen = fields.read("seen", lambda keys: dict.fromkeys(keys))
+        seen = fields.read("seen", keys)
 
         def apply() -> None:
             self._population, self._children, self._seen = population, children, seen

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
-from automl_zero._config_values import integer
-from automl_zero.evolution import evolution_stream
-from nas.spaces import ChoiceSpace
+from nas.spaces import Architecture, ChoiceSpace
+from nas.strategies._ask_tell import AskTellStrategy, StateFields
 from nas.strategies._strategy import Trial
-from nas.strategies._trial_book import TrialBook, fields_of, state_of, stream_state
 
 
-class RandomSearch:
+class RandomSearch(AskTellStrategy):
     """Independent draws from the space, as the space draws; some may be equal.
 
     Args:
-        space: What to search.
+        space: Where to search.
         seed: Fixes everything random.
 
     Raises:
@@ -31,35 +29,20 @@ class RandomSearch:
     ...     search.tell(trial, accuracy)
     ...     best = max(best, accuracy)
     >>> best
-    82.972
+    83.924
     """
 
     def __init__(self, space: ChoiceSpace, *, seed: int = 0) -> None:
-        self.space = space
-        self._stream = evolution_stream(integer("seed", seed, 0, 2**64 - 1))
-        self._book = TrialBook(space)
+        super().__init__(space, seed)
 
-    def ask(self) -> Trial:
-        """A random architecture."""
-        return self._book.open(self.space.draw(self._stream))
+    def _propose(self) -> tuple[Architecture, int | None]:
+        return self.space.draw(self._stream), None
 
-    def tell(self, trial: Trial, value: float) -> None:
-        """Take note that a trial is done; its value changes nothing.
+    def _learn(self, trial: Trial, value: float) -> None:
+        """A draw depends on no value."""
 
-        Raises:
-            ValueError: If the trial is not outstanding, or the value not finite.
-        """
-        self._book.close(trial, value)
+    def _own_state(self) -> dict[str, Any]:
+        return {}
 
-    def state(self) -> dict[str, Any]:
-        """Where it stands, as plain JSON data."""
-        return state_of("random search", stream=self._stream.state, trials=self._book.state())
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a :meth:`state`.
-
-        Raises:
-            ValueError: If it is none; names the field.
-        """
-        fields = fields_of("random search", state, stream=stream_state, trials=self._book.read)
-        self._stream.state, self._book = fields["stream"], fields["trials"]
+    def _read_own_state(self, fields: StateFields) -> Callable[[], None]:
+        return lambda: None

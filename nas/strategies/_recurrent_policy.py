@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -45,18 +46,16 @@ class RecurrentPolicy:
         self._hidden = hidden
         # Row 0 begins; then the options of all decisions but the last, one after another.
         self._offsets = [1 + sum(sizes[:number]) for number in range(len(sizes))]
-        self._net = nn.ModuleDict(
-            {
-                "embedding": nn.Embedding(1 + sum(sizes[:-1]), hidden),
-                "lstm": nn.LSTMCell(hidden, hidden),
-                "heads": nn.ModuleList(nn.Linear(hidden, size) for size in sizes),
-            }
-        )
+        self._embedding = nn.Embedding(1 + sum(sizes[:-1]), hidden)
+        self._lstm = nn.LSTMCell(hidden, hidden)
+        self._heads = [nn.Linear(hidden, size) for size in sizes]
+        modules = nn.ModuleList([self._embedding, self._lstm, *self._heads])
+        self._weights = list(modules.parameters())
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for weights in self._net.parameters():
+            for weights in self._weights:
                 weights.uniform_(-_INITIAL, _INITIAL, generator=generator)
-        self._adam = torch.optim.Adam(self._net.parameters(), lr=learning_rate)
+        self._adam = torch.optim.Adam(self._weights, lr=learning_rate)
 
     def sample(self, stream: RandomStream) -> Architecture:
         """One architecture, drawn from the policy."""
@@ -72,19 +71,18 @@ class RecurrentPolicy:
         """Make an architecture likelier by how much better it was than expected."""
         _, log_p, entropy = self._unroll(lambda number, log_p: architecture[number])
         self._adam.zero_grad()
-        (-advantage * log_p - self._entropy_weight * entropy).backward()  # type: ignore[no-untyped-call]
+        (-advantage * log_p - self._entropy_weight * entropy).backward()
         self._adam.step()
 
     def _unroll(
         self, choose: Callable[[int, torch.Tensor], int]
     ) -> tuple[Architecture, torch.Tensor, torch.Tensor]:
         """Choices, their log probability and the sum of the decisions' entropies."""
-        embedding, lstm, heads = (self._net[name] for name in ("embedding", "lstm", "heads"))
         state = None
         row, choices = 0, []
         total, entropy = torch.zeros(()), torch.zeros(())
-        for number, head in enumerate(heads):  # type: ignore[arg-type]
-            state = lstm(embedding(torch.tensor([row])), state)
+        for number, head in enumerate(self._heads):
+            state = self._lstm(self._embedding(torch.tensor([row])), state)
             log_p = torch.log_softmax(head(state[0])[0], dim=0)
             choices.append(choose(number, log_p))
             total = total + log_p[choices[-1]]
@@ -94,9 +92,9 @@ class RecurrentPolicy:
 
     def state(self) -> Any:
         """Weights and Adam's two moments as base64 of little-endian float32, and its steps."""
-        moments = [self._adam.state[weights] for weights in self._net.parameters()]
+        moments = [self._adam.state[weights] for weights in self._weights]
         steps = int(moments[0]["step"]) if moments[0] else 0
-        parts = {"weights": list(self._net.parameters())}
+        parts: dict[str, Sequence[torch.Tensor]] = {"weights": self._weights}
         if steps:
             parts["mean"] = [item["exp_avg"] for item in moments]
             parts["square"] = [item["exp_avg_sq"] for item in moments]
@@ -108,7 +106,7 @@ class RecurrentPolicy:
 
         def apply() -> None:
             self._adam.state.clear()
-            for index, own in enumerate(self._net.parameters()):
+            for index, own in enumerate(self._weights):
                 with torch.no_grad():
                     own.copy_(weights[index])
                 if steps:
@@ -121,7 +119,7 @@ class RecurrentPolicy:
         return apply
 
     def _parsed(self, data: Any) -> Any:
-        shapes = [weights.shape for weights in self._net.parameters()]
+        shapes = [weights.shape for weights in self._weights]
         steps = int(data["steps"])
         if steps < 0:
             raise ValueError(f"expected steps >= 0, received {steps}")
@@ -130,19 +128,16 @@ class RecurrentPolicy:
         return steps, *tensors, *[None] * (3 - len(tensors))
 
 
-def _text(tensors: list[torch.Tensor]) -> str:
+def _text(tensors: Sequence[torch.Tensor]) -> str:
     flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     return base64.b64encode(flat.numpy().astype("<f4").tobytes()).decode("ascii")
 
 
 def _tensors(name: str, text: str, shapes: list[torch.Size]) -> list[torch.Tensor]:
-    import numpy as np
-
     flat = torch.from_numpy(np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32))
     counts = [shape.numel() for shape in shapes]
     if len(flat) != sum(counts) or not bool(torch.isfinite(flat).all()):
         raise ValueError(f"{name}: expected {sum(counts)} finite numbers, received others")
     return [
-        part.reshape(shape).clone()
-        for part, shape in zip(flat.split(counts), shapes, strict=True)
+        part.reshape(shape).clone() for part, shape in zip(flat.split(counts), shapes, strict=True)
     ]

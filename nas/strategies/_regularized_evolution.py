@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from automl_zero import evolution
 from nas.spaces import Architecture, ChoiceSpace
+from nas.strategies._ask_tell import AskTellStrategy, StateFields
 from nas.strategies._strategy import Trial
 
 
-class RegularizedEvolution:
+class RegularizedEvolution(AskTellStrategy):
     """Regularized evolution (aging evolution) of architectures.
 
     Real, Aggarwal, Huang & Le, "Regularized evolution for image classifier architecture
@@ -18,7 +19,7 @@ class RegularizedEvolution:
     evolves the programs of this project, on a space of architectures.
 
     Args:
-        space: What to search.
+        space: Where to search.
         population_size: Architectures alive. The NAS-Bench-201 paper has 10 for searches of
             about 100 evaluations; the original has 100 for 20,000.
         tournament_size: Draws for one parent; 3 in the NAS-Bench-201 code, 25 in the original.
@@ -47,32 +48,32 @@ class RegularizedEvolution:
         tournament_size: int = 3,
         seed: int = 0,
     ) -> None:
-        self.space = space
-        self._core: evolution.RegularizedEvolution[Architecture] = evolution.RegularizedEvolution(
-            space, population_size=population_size, tournament_size=tournament_size, seed=seed
+        super().__init__(space, seed)
+        self.population_size, self.tournament_size = population_size, tournament_size
+        self._core = self._new_core()
+
+    def _new_core(self) -> evolution.RegularizedEvolution[Architecture]:
+        return evolution.RegularizedEvolution(
+            self.space,
+            population_size=self.population_size,
+            tournament_size=self.tournament_size,
+            seed=self.seed,
         )
 
-    def ask(self) -> Trial:
-        """A random architecture for the first population, then a child."""
-        individual = self._core.ask()
-        return Trial(individual.number, individual.genome)
+    def _propose(self) -> tuple[Architecture, int | None]:
+        return self._core.ask().genome, None
 
-    def tell(self, trial: Trial, value: float) -> None:
-        """Put an architecture in the place of the oldest.
-
-        Raises:
-            ValueError: If the trial is not outstanding, or the value not finite.
-        """
+    def _learn(self, trial: Trial, value: float) -> None:
         self._core.tell(evolution.Individual(trial.number, trial.architecture), value)
 
-    def state(self) -> dict[str, Any]:
-        """Where it stands, as plain JSON data."""
-        return self._core.state()
+    def _own_state(self) -> dict[str, Any]:
+        return {"evolution": self._core.state()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a :meth:`state`.
+    def _read_own_state(self, fields: StateFields) -> Callable[[], None]:
+        core = self._new_core()
+        fields.read("evolution", core.restore)
 
-        Raises:
-            ValueError: If it is none; names the field.
-        """
-        self._core.restore(state)
+        def apply() -> None:
+            self._core = core
+
+        return apply

@@ -58,9 +58,7 @@ class TablePolicy:
 
     def state(self) -> Any:
         """The logits, as plain data."""
-        return [
-            row[:size].tolist() for row, size in zip(self._logits, self._sizes, strict=True)
-        ]
+        return [row[:size].tolist() for row, size in zip(self._logits, self._sizes, strict=True)]
 
     def read_state(self, fields: StateFields) -> Callable[[], None]:
         """Read field ``policy``; the function that is returned puts it in place."""

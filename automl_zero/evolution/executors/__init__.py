@@ -9,6 +9,10 @@ Any other executor will do as well: ``concurrent.futures.ThreadPoolExecutor``, D
 ``client.get_executor(pure=False)`` (``pure``: the same call again must run again) or
 ``mpi4py.futures.MPIPoolExecutor``.
 
+Calls in order
+    OrderedCalls            results in the order of the calls; lost ones are made again
+    CallLost                workers died again and again on one call
+
 What a caller asks about them
     capacity                how many calls an executor runs at the same time
     WorkerLost              the worker of a call died
@@ -24,12 +28,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl_zero.evolution.executors._capacity import capacity
+    from automl_zero.evolution.executors._ordered_calls import CallLost, OrderedCalls
     from automl_zero.evolution.executors._process_executor import ProcessExecutor
     from automl_zero.evolution.executors._ray_executor import RayExecutor
     from automl_zero.evolution.executors._serial_executor import SerialExecutor
     from automl_zero.evolution.executors._worker_loss import WorkerLost, is_worker_loss
 
 _HOME = {
+    "CallLost": "_ordered_calls",
+    "OrderedCalls": "_ordered_calls",
     "ProcessExecutor": "_process_executor",
     "RayExecutor": "_ray_executor",
     "SerialExecutor": "_serial_executor",
@@ -39,6 +46,8 @@ _HOME = {
 }
 
 __all__ = [
+    "CallLost",
+    "OrderedCalls",
     "ProcessExecutor",
     "RayExecutor",
     "SerialExecutor",

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from automl_zero.evolution import SearchResult
 from automl_zero.evolution.executors import ProcessExecutor
 from automl_zero.evolution.runs import Run
 from tests.automl_zero.evolution.test_genome_search import checkpoint_parts, log
-from tests.killed_search import search
+from tests.killed_search import Victim, search
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,37 +28,6 @@ EPOCHS = 2 * 3 * 9
 def whole(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     """The search, never interrupted."""
     return search(tmp_path_factory.mktemp("whole") / "run")
-
-
-class Victim:
-    """A process that runs the search again and again and lets it be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.killed_search", str(folder)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.answer() == "ready"
-
-    def answer(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def run(self, seconds: float = 0, calls: int = 0) -> str:
-        assert self.process.stdin is not None
-        print(seconds, calls, file=self.process.stdin, flush=True)
-        return self.answer()
-
-    def __enter__(self) -> Victim:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
 
 
 def assert_same_run(whole: SearchResult, folder: Path) -> None:
@@ -159,7 +127,7 @@ def test_workers_and_coordinator_killed_in_turn(whole: SearchResult, tmp_path: P
     """The whole process group is killed while two workers run; serial goes on; and so on."""
     folder = tmp_path / "run"
     program = (
-        "import sys; from pathlib import Path; from tests.killed_search import search\n"
+        "import sys; from pathlib import Path; from tests.killed_search import Victim, search\n"
         "from automl_zero.evolution.executors import ProcessExecutor\n"
         "if __name__ == '__main__':\n"
         "    with ProcessExecutor(2) as executor: search(Path(sys.argv[1]), executor)\n"

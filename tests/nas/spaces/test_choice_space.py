@@ -57,3 +57,14 @@ def test_decisions_need_different_options():
         Decision("a", ("x", "x"))
     with pytest.raises(ValueError, match="decisions"):
         ChoiceSpace([])
+
+
+def test_names_and_options_may_hold_spaces():
+    space = ChoiceSpace(
+        [Decision("edge 0-1", ("max pool", "max pool 3", "conv")), Decision("last one", ("a", "b"))]
+    )
+    for genome in [(0, 0), (1, 1), (2, 0)]:
+        assert space.from_text(space.to_text(genome)) == genome
+    for text in ("edge 0-1=max last one=a", "edge 0-1=conv", "edge 0-1=conv last one=a b"):
+        with pytest.raises(ValueError, match="architecture"):
+            space.from_text(text)

@@ -48,3 +48,17 @@ def test_ops_on_nothing_do_not_matter(cell, b, d):
 def test_wrong_text_is_refused(text, named):
     with pytest.raises(ValueError, match=named):
         SPACE.from_text(text)
+
+
+@given(CELLS)
+def test_features_count_the_paths_that_reach_the_output(cell):
+    features = SPACE.features(cell)
+    paths = [(3,), (0, 4), (1, 5), (0, 2, 5)]
+    assert len(features) == 1 + 3 + 9 + 27
+    assert sum(features) == sum(all(cell[edge] for edge in path) for path in paths)
+
+
+@given(CELLS)
+def test_features_do_not_see_what_the_key_does_not_see(cell):
+    _, a, b, c, d, last = cell
+    assert SPACE.features((1, a, b, c, d, last)) == SPACE.features((1, b, a, d, c, last))
