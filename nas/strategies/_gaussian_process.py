@@ -192,7 +192,8 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats
 def _cholesky(kernel: Kernel, points: Points) -> Floats:
     matrix = kernel(points, points)
     matrix[np.diag_indices_from(matrix)] += kernel.noise
-    return np.linalg.cholesky(matrix)
+    factor: Floats = np.linalg.cholesky(matrix)
+    return factor
 
 
 def _log_likelihood(kernel: Kernel, points: Points, values: Floats) -> float:
