@@ -94,18 +94,23 @@ def steps_in(make: Callable[[int], OneShotTrainer], seconds: float) -> int:
     return max(20, int(5 * seconds / (time.process_time() - start)))
 
 
-def final_accuracy(cell: Architecture, data: ImageData, epochs: int, seed: int) -> float:
-    """Test accuracy in percent of a cell's network, trained from scratch."""
-    network = build_network(
+def cell_network(cell: Architecture, data: ImageData, seed: int) -> nn.Module:
+    """A cell's network, one cell per stage."""
+    return build_network(
         SPACE, cell, seed=seed, in_channels=data.shape[0], classes=data.classes, width=WIDTH,
         depth=1,
     )  # fmt: skip
+
+
+def final_accuracy(cell: Architecture, data: ImageData, epochs: int, seed: int) -> float:
+    """Accuracy in percent on the held-out images of a cell's network, trained from scratch."""
+    network = cell_network(cell, data, seed)
     return 100.0 * train_and_validate(network, data, epochs=epochs, seed=seed)
 
 
 def found(cell: Architecture, data: ImageData, epochs: int, seed: int) -> dict[str, Any]:
     """What is told about a cell."""
-    network = build_network(SPACE, cell, width=WIDTH, depth=1)
+    network = cell_network(cell, data, seed)
     return {
         "cell": SPACE.to_text(cell),
         "test": final_accuracy(cell, data, epochs, seed),
@@ -172,7 +177,8 @@ def digits_accuracies(path: str | None) -> dict[Architecture, float]:
     A part is what `make_digits_table.py --results FILE.jsonl` has so far.
     """
     if path is not None and path.endswith(".jsonl"):
-        records = [json.loads(line) for line in Path(path).read_text().splitlines()]
+        whole, _, _ = Path(path).read_text().rpartition("\n")  # it may be written to just now
+        records = [json.loads(line) for line in whole.splitlines()]
         return {
             SPACE.from_text(record["key"].split(": ")[1]): float(
                 np.mean([entry["test"] for entry in record["result"]])
