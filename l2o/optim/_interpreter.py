@@ -138,7 +138,7 @@ class RuleInterpreter:
             return torch.tensor(step.constants[0], dtype=torch.float64)
         if step.op.keeps_output:
             return with_element(_register(memory, step.output, like), *step.constants)
-        a, b = (inputs + [None, None])[:2]  # type: ignore[list-item]
+        a, b = (inputs + [None, None])[:2]
         if step.meaning is None:
             raise RuntimeError(f"no meaning of {step.op.name}")
         result = step.meaning(a, b, like.numel(), *step.constants)

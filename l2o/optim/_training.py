@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def train_with_rule(
     params = [param for param in module.parameters() if param.requires_grad]
     if steps is not None:
         integer("steps", steps, 1)
-    elif hasattr(batches, "__len__"):
+    elif isinstance(batches, Sized):
         steps = len(batches)
     if isinstance(rule, Program | RuleFile | str | Path):
         found = find_rule(rule)
