@@ -26,7 +26,7 @@ class EvolvedOptimizer(Optimizer):
     It does at each step what the rule's program says, in the parameters' dtype, on their device.
     Only live code runs, and only what the program reads at the next step is stored: vectors as
     tensors like the parameter, scalars that depend on a tensor (a norm of its gradient) as
-    0-dimensional tensors, and the rest (the step, powers of a constant) as float64 tensors of
+    tensors of one number, and the rest (the step, powers of a constant) as float64 tensors of
     one number on the CPU. Parameters of float16 and bfloat16 work, with the precision of their
     type in all of the rule: one that squares gradients, as Adam does, needs float32 parameters
     and autocast.
@@ -184,7 +184,7 @@ class EvolvedOptimizer(Optimizer):
         grads = [param.grad for param in params]
         return Bucket(group, params, grads, [self.state[param] for param in params])
 
-    # Numbers have one dimension: what a compiled step writes to a 0-dimensional float64 tensor on
+    # Scalars have one dimension: what a compiled step writes to a 0-dimensional float64 tensor on
     # the CPU may get lost (torch 2.13). Not traced: equal zeros would become one tensor.
     @torch.compiler.disable
     def _start(self, new: list[Tensor], everything: list[Tensor]) -> None:
@@ -201,7 +201,7 @@ class EvolvedOptimizer(Optimizer):
                 state[register_name(register)] = torch.tensor([value], dtype=torch.float64)
             for register, start in plan.tensors.items():
                 if start is not None:
-                    shape = param.shape if register[0] == "v" else ()
+                    shape = param.shape if register[0] == "v" else (1,)
                     state[register_name(register)] = _full_like(param, shape, start)
         if setup is not None:
             has_seeds = "seeds: " in self._rule.source.setup
@@ -210,6 +210,7 @@ class EvolvedOptimizer(Optimizer):
             )
             for param, lists in zip(new, results, strict=True):
                 for register, (value,) in zip(self._rule.source.own_start, lists, strict=True):
+                    value = value.reshape(1) if register[0] == "s" else value
                     self.state[param][register_name(register)] = value
 
     # State -------------------------------------------------------------------------

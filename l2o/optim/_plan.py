@@ -106,7 +106,7 @@ def plan_rule(rule: Program) -> RulePlan:
                 register: _constant(setup[register]) for register in kept if register not in shared
             },
             numbers={
-                register: _number(setup[register]) for register in kept
+                register: constant_number(setup[register]) for register in kept
                 if register in shared and register in written
             },
             constants={
@@ -134,10 +134,11 @@ def _shared(register: Register, number: Number) -> Value:
 
 
 def _constant(value: Value) -> float | None:
-    return None if isinstance(value, Node) else _number(value)
+    return None if isinstance(value, Node) else constant_number(value)
 
 
-def _number(value: Value) -> float:
+def constant_number(value: Value) -> float:
+    """The constant that a register or all elements of a vector are."""
     number = value.number if isinstance(value, Fill) else value
     if not isinstance(number, float):
         raise RuntimeError(f"expected a constant, received {number!r}")

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from l2o.optim._compiled import CompiledRule
-from l2o.optim._graph import Fill
 from l2o.optim._interpreter import Memory
-from l2o.optim._plan import RulePlan, register_name
+from l2o.optim._plan import INPUT_NAMES, RulePlan, constant_number, register_name
 from l2o.optim._runtime import run_together
 
 
@@ -43,14 +42,16 @@ def run_foreach(rule: CompiledRule, buckets: Sequence[Bucket], loss: float | Ten
         settings, states = part.settings, part.states
         if plan.counts_steps:
             torch._foreach_add_([state["step"] for state in states], 1.0)
-        given = {
+        given: dict[str, Any] = {
             name: _float64(_input(name, settings, states[0].get("step"), loss))
             for name in source.inputs
         }
         given |= {name: _float64(states[0][name].clone()) for name in names}
-        given |= {
-            name: [state[name] for state in states] for name in map(register_name, plan.tensors)
-        }
+        for register in plan.tensors:
+            name = register_name(register)
+            stored = [state[name] for state in states]
+            # Without their one dimension, scalars fit parameters that have none.
+            given[name] = [x.view(()) for x in stored] if register[0] == "s" else stored
         if plan.is_random and "seeds: " in source.update:
             given["seeds"] = [state["seed"] for state in states]
         grads = torch._foreach_neg(part.grads) if settings["maximize"] else part.grads
@@ -79,19 +80,19 @@ def run_one_by_one(
             memory: Memory = {"v1": like, "v0": grad.reshape(-1)}
             if bucket.settings["maximize"]:
                 memory["v0"] = -memory["v0"]
-            for scalar, name in _SCALAR_INPUTS.items():
+            for register, name in INPUT_NAMES.items():
                 if name in plan.reads:
                     value = _input(name, bucket.settings, count, loss)
-                    memory[scalar] = _float64(value)
+                    memory[register_name(register)] = _float64(value)
             for register, constant in plan.constants.items():
-                value = constant.number if isinstance(constant, Fill) else constant
-                memory[register_name(register)] = _spread(_float64(value), register[0], like)
+                value = _float64(constant_number(constant))
+                memory[register_name(register)] = _spread(value, register[0], like)
             for register in plan.numbers:
                 name = register_name(register)
                 memory[name] = _spread(state[name], register[0], like)
             for register in plan.tensors:
                 name = register_name(register)
-                memory[name] = state[name].reshape(-1) if register[0] == "v" else state[name]
+                memory[name] = state[name].reshape((-1,) if register[0] == "v" else ())
             memories.append(memory)
     states = [state for bucket in buckets for state in bucket.states]
     seeds = [state.get("seed", 0) for state in states]
@@ -112,9 +113,6 @@ def run_one_by_one(
             if register in plan.numbers and register[0] == "v":
                 value = value[0]
             state[name].copy_(value.reshape(state[name].shape))
-
-
-_SCALAR_INPUTS = {"s0": "step", "s1": "schedule", "s2": "loss", "s3": "weight_decay"}
 
 
 def _alike(bucket: Bucket, plan: RulePlan) -> list[Bucket]:

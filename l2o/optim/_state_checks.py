@@ -75,7 +75,7 @@ def _checked_state(
             f"received {', '.join(sorted(map(str, state))) or 'nothing'}"
         )
     for name, kind in tensors.items():
-        wanted = shape if kind == "v" else torch.Size()
+        wanted = shape if kind == "v" else torch.Size([1])
         value = state[name]
         if not isinstance(value, Tensor) or value.shape != wanted:
             received = tuple(value.shape) if isinstance(value, Tensor) else value
