@@ -50,7 +50,7 @@ class HarnessSpace:
     >>> print(program)
     def Setup():
     def Predict():
-      s1 = dot(v1, v0)
+      s1 = dot(v1, v1)
     def Learn():
     >>> space.sizes(program)
     (1, 1)
