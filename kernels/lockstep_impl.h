@@ -91,7 +91,8 @@ struct Bound {
     int element;
     int features, lanes, used_lanes;
     REAL *scratch;         /* as large as a matrix, for outputs that alias an input */
-    double first, second;  /* random ops: low and range, or mean and standard deviation */
+    double first, second;  /* random ops: low and range, or mean and standard deviation;
+                              clip: low and high */
     const uint64_t *keys;  /* per lane */
     uint64_t offset, draws;  /* both already times GAMMA */
 };
@@ -274,6 +275,7 @@ static void bind_constants(Bound *bound, const Instruction *ins, const Leaf *lea
     float row, column;
     switch (op->role[0]) {
     case ROLE_VALUE:
+    case ROLE_WEIGHT:
         bound->value = (REAL)ins->act;
         break;
     case ROLE_INDEX:
@@ -289,6 +291,11 @@ static void bind_constants(Bound *bound, const Instruction *ins, const Leaf *lea
         break;
     case ROLE_LOW:
         bound->first = ins->f[0];
+        if (!(op->flags & OP_RANDOM)) {  /* clip */
+            bound->first = ins->f[0] > ins->f[1] ? ins->f[1] : ins->f[0];
+            bound->second = ins->f[1];
+            break;
+        }
         /* low > high is the constant low; adding -0 keeps even a low of -0 */
         bound->second = ins->f[0] > ins->f[1] ? -0.0 : (double)ins->f[1] - (double)ins->f[0];
         bound->draws = elements * GAMMA;
