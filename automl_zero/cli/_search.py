@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -65,10 +65,17 @@ class Place:
     tensorboard: Path | None = None
 
 
+class Search(Protocol):
+    """A search that can be run with a display: of programs, or of anything else."""
+
+    def run(self, run_dir: Any, **options: Any) -> Any:
+        """As :meth:`automl_zero.evolution.ProgramSearch.run`."""
+
+
 def run_search(
     config: ExperimentConfig, title: str, *, quiet: bool = False, place: Place | None = None
 ) -> SearchResult:
-    """Search with a progress display; Ctrl-C ends it early with the best program so far.
+    """Search for programs with a progress display; see :func:`run_with_display`.
 
     Args:
         config: The experiment.
@@ -78,15 +85,39 @@ def run_search(
     """
     from automl_zero.evolution import ProgramSearch
 
+    result: SearchResult = run_with_display(
+        ProgramSearch(config), config.islands.count, title, quiet=quiet, place=place
+    )
+    return result
+
+
+def run_with_display(
+    search: Search,
+    islands: int,
+    title: str,
+    *,
+    quiet: bool = False,
+    place: Place | None = None,
+    **options: Any,
+) -> Any:
+    """Search with a progress display; Ctrl-C ends it early with the best so far.
+
+    Args:
+        search: The search.
+        islands: How many it has: there need be no more workers.
+        title: What the progress display calls it.
+        quiet: Show no progress.
+        place: Where it runs.
+        options: Further arguments of the search's ``run``.
+    """
     place = place or Place()
-    search = ProgramSearch(config)
     with (
         _warnings_as_lines(),
         contextlib.ExitStack() as stack,
         StopOnInterrupt() as stop,
         ProgressDisplay(err(), title, quiet) as display,
     ):
-        executor = _executor(place, config.islands.count, stack)
+        executor = _executor(place, islands, stack)
         callbacks: list[Any] = []
         if place.tensorboard is not None:
             from automl_zero.evolution import TensorBoardCallback
@@ -99,6 +130,7 @@ def run_search(
             on_progress=display.update,
             callbacks=callbacks,
             should_stop=stop.is_asked,
+            **options,
         )
 
 

@@ -64,6 +64,16 @@ class PopulationStatistics:
         return self.individuals - self.known - self.fec_hits - self.probe_failures
 
     @property
+    def fec_hit_rate(self) -> float:
+        """Share of the individuals that behave on the probe as another one."""
+        return self.fec_hits / max(self.individuals, 1)
+
+    @property
+    def evaluation_rate(self) -> float:
+        """Share of the individuals that were evaluated in full."""
+        return self.evaluations / max(self.individuals, 1)
+
+    @property
     def redundant_share(self) -> float:
         """Share of the instructions of all individuals that had no effect; NaN if unknown."""
         if not self.instructions:
