@@ -23,7 +23,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from automl_zero._config_files import below, built, names_in, read_config, section
+from automl_zero._config_files import KeyPath, below, built, names_in, read_config, section
 from automl_zero._config_sections import (
     BASELINES,
     COMBINATIONS,
@@ -275,7 +275,7 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Expe
     return read_config(name_or_path, overrides, CONFIG_FOLDER, ExperimentConfig.from_data, _SETS)
 
 
-_SETS: Final = {("tasks", "*"): [("tasks", name) for name in _TASK_SETS]}
+_SETS: Final[dict[KeyPath, list[KeyPath]]] = {("tasks", "*"): [("tasks", name) for name in _TASK_SETS]}
 
 
 def _section(kind: type, table: Any, path: tuple[str, ...]) -> Any:

@@ -7,12 +7,12 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,13 +65,6 @@ class Place:
     tensorboard: Path | None = None
 
 
-class Search(Protocol):
-    """A search that can be run with a display: of programs, or of anything else."""
-
-    def run(self, run_dir: Any, **options: Any) -> Any:
-        """As :meth:`automl_zero.evolution.ProgramSearch.run`."""
-
-
 def run_search(
     config: ExperimentConfig, title: str, *, quiet: bool = False, place: Place | None = None
 ) -> SearchResult:
@@ -86,13 +79,13 @@ def run_search(
     from automl_zero.evolution import ProgramSearch
 
     result: SearchResult = run_with_display(
-        ProgramSearch(config), config.islands.count, title, quiet=quiet, place=place
+        ProgramSearch(config).run, config.islands.count, title, quiet=quiet, place=place
     )
     return result
 
 
 def run_with_display(
-    search: Search,
+    run: Callable[..., Any],
     islands: int,
     title: str,
     *,
@@ -103,12 +96,12 @@ def run_with_display(
     """Search with a progress display; Ctrl-C ends it early with the best so far.
 
     Args:
-        search: The search.
+        run: The ``run`` of a search: of programs, or of anything else.
         islands: How many it has: there need be no more workers.
         title: What the progress display calls it.
         quiet: Show no progress.
         place: Where it runs.
-        options: Further arguments of the search's ``run``.
+        options: Further arguments of ``run``.
     """
     place = place or Place()
     with (
@@ -123,7 +116,7 @@ def run_with_display(
             from automl_zero.evolution import TensorBoardCallback
 
             callbacks.append(stack.enter_context(TensorBoardCallback(place.tensorboard)))
-        return search.run(
+        return run(
             place.run_dir,
             resume=place.resume,
             executor=executor,

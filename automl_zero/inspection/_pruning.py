@@ -52,7 +52,7 @@ def pruned(
     current = simplify(program, harness)
     lowest = fitness(current) - tolerance
     while True:
-        shorter = {}
+        shorter: dict[Program, float] = {}
         for candidate in _without_one(current, harness):
             shorter.setdefault(candidate, fitness(candidate))
         if not shorter:
