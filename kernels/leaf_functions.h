@@ -4,8 +4,8 @@
      VARIANT   name of the variant, pasted onto every function
      FEATURE_COUNT  feature size: a constant, or bound->features
      LANE_COUNT     lane count: a constant, or bound->lanes
-     LAYOUT    LANES, ONE_LANE (LANE_COUNT is 1: features are the contiguous dimension) or
-               PACKED (see leaf_packed.h)
+     LAYOUT    LANES, ONE_LANE (LANE_COUNT is 1: features are the contiguous dimension),
+               PACKED (see leaf_packed.h) or TENSOR (see leaf_tensor.h)
    Elementwise ops run over whole vectors of the padded register; ops that mix features
    run lane vector by lane vector. Sums follow the engine's fixed order (see sum_of). */
 
@@ -205,6 +205,8 @@ LEAF(scalar_const_set)
 
 #if LAYOUT == PACKED
 #include "leaf_packed.h"
+#elif LAYOUT == TENSOR
+#include "leaf_tensor.h"
 #else
 #include "leaf_lanes.h"
 #endif
@@ -216,7 +218,7 @@ static const Leaf FN(leaves)[LEAF_COUNT] = {
     [CUSTOM_SCALAR] = FN(scalar_custom),
     [CUSTOM_VECTOR] = FN(vector_custom),
     [CUSTOM_MATRIX] = FN(matrix_custom),
-#if LAYOUT != PACKED
+#if LAYOUT == LANES || LAYOUT == ONE_LANE
     [UNIFORM_MATRIX_VECTOR] = FN(uniform_matrix_vector_product),
 #endif
 #define PAIR_ENTRY(kind, KIND, first, FIRST, second, SECOND) \

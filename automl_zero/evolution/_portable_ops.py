@@ -23,7 +23,8 @@ def portable_ops(*codes: bytes | bytearray) -> tuple[list[str], list[bytes | byt
     Returns:
         The names, sorted, and the bytes: the ids behind the op table count the names.
     """
-    if not any(max(code[:: INSTRUCTION_DTYPE.itemsize], default=0) >= FIRST_CUSTOM_OP for code in codes):
+    largest = max(max(code[:: INSTRUCTION_DTYPE.itemsize], default=0) for code in codes)
+    if largest < FIRST_CUSTOM_OP:
         return [], list(codes)
     used = {number for code in codes for number in code[:: INSTRUCTION_DTYPE.itemsize]}
     ops = known_ops()
