@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import math
-from collections.abc import Mapping
+import operator
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from automl_zero.ops import Op
@@ -16,7 +18,7 @@ _TORCH_NAMES: Final = {
         "abs", "arccos", "arcsin", "arctan", "cos", "exp", "log", "sin", "sqrt", "square", "tan",
         "where",
     )
-} | {"power": "torch.pow"}  # fmt: skip
+} | {"power": "pow"}  # fmt: skip
 """Functions of meanings that apply element by element."""
 
 
@@ -33,7 +35,8 @@ def torch_expression(op: Op, operands: Mapping[str, str], dtype: str) -> str:
     """
     nodes = {name: _parsed(text) for name, text in operands.items()}
     tree = _ToTorch(nodes, dtype).visit(_parsed(op.numpy))
-    return ast.unparse(ast.fix_missing_locations(tree))
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    return re.sub(r"([\w.]+) \*\* ([\w.]+)", r"\1**\2", text)  # as formatters have it
 
 
 @functools.cache
@@ -70,15 +73,35 @@ class _ToTorch(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        choices = node.args[1:]
-        if ast.unparse(node.func) == "torch.where" and all(map(_is_number, choices)):
+        function = ast.unparse(node.func)
+        if function == "pow":
+            return ast.BinOp(node.args[0], ast.Pow(), node.args[1])
+        if function != "torch.where":
+            return node
+        condition, *choices = node.args
+        if isinstance(condition, ast.Compare):
+            left, right = _number(condition.left), _number(condition.comparators[0])
+            if left is not None and right is not None:
+                return choices[0 if _HOLDS[type(condition.ops[0])](left, right) else 1]
+        if all(_number(choice) is not None for choice in choices):
             # Of two plain numbers torch.where makes float32; the table has 1 and 0 alone.
-            return _parsed(f"({ast.unparse(node.args[0])}).to({self._dtype})")
+            return _parsed(f"({ast.unparse(condition)}).to({self._dtype})")
         return node
 
 
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant)
+_HOLDS: Final[dict[type, Callable[[float, float], bool]]] = {
+    ast.Lt: operator.lt,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def _number(node: ast.expr) -> float | None:
+    """The number that stands there as :func:`number_text` writes it."""
+    try:
+        return float(ast.unparse(node).removeprefix("float('").removesuffix("')"))
+    except ValueError:
+        return None
 
 
 def _parsed(text: str) -> Any:

@@ -133,7 +133,8 @@ def _terms(
             inner: list[Term] = [Term(1.0, "", part)]
         elif part.op == "linear":
             inner, inner_constant = _terms(part, swallowed, scalars)
-            constant = scalars.sum(constant, scalars.product(factor, inner_constant))
+            if inner_constant != 0.0:
+                constant = scalars.sum(constant, scalars.product(factor, inner_constant))
         else:
             a, b = part.args
             inner = [Term(1.0, part.op, a, b)]  # type: ignore[arg-type]

@@ -55,6 +55,8 @@ class ScalarCode:
 
     def product(self, a: Number, b: Number) -> Number:
         """``a * b``."""
+        if a == -1.0 and isinstance(b, str):
+            return self._named(f"-{b}")
         return b if a == 1.0 else a if b == 1.0 else self.apply(_PRODUCT, (a, b), {})
 
     def quotient(self, a: Number, b: Number) -> Number:

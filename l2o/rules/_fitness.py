@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 from automl_zero._config_values import integer, number
 from automl_zero.program import Program
 from automl_zero.streams import stream_key
+from l2o.rules._evaluation import evaluate_rule
 from l2o.rules._hand_written import hand_written_rule
 from l2o.rules._tasks import RuleTasks
-from l2o.rules.optimizees import compile_problems, evaluate_rule
+from l2o.rules.optimizees import Problem, compile_problems
 
 PROBE_STEPS: Final = 6
 """Steps of the probe: the losses before them show the first five updates."""
@@ -39,7 +39,7 @@ class TunedRun:
             every setting diverged.
         final: Loss after the last step, shape ``[seeds]``: on held-out data where there are
             some.
-        accuracy: On held-out data, shape ``[seeds]``; None for tasks without classes.
+        accuracy: On held-out data, shape ``[seeds]``; NaN for tasks without classes.
         curve: Training loss before each step, mean over the seeds, shape ``[steps]``.
         is_at_edge: Whether the learning rate is the lowest or highest of the grid.
     """
@@ -48,7 +48,7 @@ class TunedRun:
     weight_decay: float
     log_loss: float
     final: NDArray[np.float64] = field(repr=False)
-    accuracy: NDArray[np.float64] | None = field(repr=False)
+    accuracy: NDArray[np.float64] = field(repr=False)
     curve: NDArray[np.float64] = field(repr=False)
     is_at_edge: bool
 
@@ -84,7 +84,7 @@ def tuned_runs(rule: Program, tasks: RuleTasks, seed: int) -> list[TunedRun]:
                 weight_decay=tasks.weight_decays[decay],
                 log_loss=float(log_loss[best]),
                 final=result.final[best],
-                accuracy=None if result.accuracy is None else result.accuracy[best],
+                accuracy=result.accuracy[best],
                 curve=result.loss[best].mean(axis=0),
                 is_at_edge=rate in (0, len(tasks.learning_rates) - 1),
             )
@@ -175,16 +175,13 @@ def _log_losses(final: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(final).all(axis=1), logs.mean(axis=1), math.inf)
 
 
-def _problems(tasks: RuleTasks, seed: int) -> Any:
-    return _compiled(json.dumps(tasks.to_data()), seed)
-
-
 @functools.lru_cache(maxsize=8)
-def _compiled(tasks_text: str, seed: int) -> Any:
-    """The problems of tasks, once per process."""
-    tasks = RuleTasks.from_data(json.loads(tasks_text))
+def _problems(tasks: RuleTasks, seed: int) -> list[Problem]:
+    """The problems of tasks, made once per process."""
     seeds = [stream_key(seed, "lane", lane) for lane in range(tasks.seeds)]
-    return compile_problems(tasks.optimizees, seeds=seeds, steps=tasks.steps)
+    return compile_problems(
+        tasks.optimizees, seeds=seeds, steps=tasks.steps, precision=tasks.precision
+    )
 
 
 @functools.lru_cache(maxsize=32)

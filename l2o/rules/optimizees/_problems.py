@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from automl_zero.kernels import _engine
 from numpy.typing import NDArray
 
 from automl_zero._config_values import choice, integer
-from automl_zero.kernels import _engine
 from l2o.rules.optimizees._arrays import ProblemArrays, problem_arrays
 from l2o.rules.optimizees._descriptions import Optimizee
 
