@@ -74,6 +74,7 @@ def tuned_runs(rule: Program, tasks: RuleTasks, seed: int) -> list[TunedRun]:
             problem,
             learning_rates=tasks.learning_rates,
             weight_decays=tasks.weight_decays,
+            schedule=tasks.schedule,
         )
         log_loss = _log_losses(result.final)
         best = int(np.argmin(log_loss))

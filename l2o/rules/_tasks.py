@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from automl_zero._config_files import below
 from automl_zero._config_values import KeyProblem, choice, integer, number, require_known_keys
+from l2o.rules._evaluation import SCHEDULES, Schedule
 from l2o.rules.optimizees import Optimizee
 from l2o.rules.optimizees._problems import Precision
 
 LEARNING_RATES: Final = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 """The usual grid: from where sign updates are best to where plain gradients are."""
 
-_KEYS: Final = ("problems", "steps", "seeds", "learning_rates", "weight_decays", "precision")
+_KEYS: Final = (
+    "problems", "steps", "seeds", "learning_rates", "weight_decays", "schedule", "precision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class RuleTasks:
         seeds: How often each problem is run, with other initial values and batches.
         learning_rates: The grid, rising.
         weight_decays: Weight decays to try at each learning rate, rising.
+        schedule: Of the learning rate: ``"linear"`` decay to nothing, as networks are trained in
+            practice, or ``"constant"``.
         precision: ``"float64"``, or ``"float32"`` for about twice the speed.
 
     Raises:
@@ -46,6 +51,7 @@ class RuleTasks:
     seeds: int = 2
     learning_rates: tuple[float, ...] = LEARNING_RATES
     weight_decays: tuple[float, ...] = (0.0,)
+    schedule: Schedule = "linear"
     precision: Precision = "float64"
 
     def __post_init__(self) -> None:
@@ -59,6 +65,7 @@ class RuleTasks:
         integer("seeds", self.seeds, 1, 10_000)
         for name, least in (("learning_rates", 1e-30), ("weight_decays", 0.0)):
             object.__setattr__(self, name, _rising(name, getattr(self, name), least))
+        choice("schedule", self.schedule, SCHEDULES)
         choice("precision", self.precision, ("float64", "float32"))
 
     @property
@@ -74,6 +81,7 @@ class RuleTasks:
             "seeds": self.seeds,
             "learning_rates": list(self.learning_rates),
             "weight_decays": list(self.weight_decays),
+            "schedule": self.schedule,
             "precision": self.precision,
         }
 
