@@ -84,9 +84,12 @@ def test_commands_exist(words):
 
 def check_command_line(words):
     """Let Typer parse the arguments and the configuration be loaded, but run nothing."""
-    group = typer.main.get_command(_app.app)
-    command = group.commands[words[0]]
-    context = command.make_context(words[0], list(words[1:]), parent=None)
+    command, rest = typer.main.get_command(_app.app), list(words)
+    while hasattr(command, "commands"):
+        name = rest.pop(0)
+        command = command.get_command(None, name)
+        assert command is not None, name
+    context = command.make_context(name, rest, parent=None)
     given = SimpleNamespace(**{"config": None, "overrides": None, "name": None} | context.params)
     name = given.config or given.name
     if name is not None and not name.endswith(".toml"):

@@ -8,9 +8,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from automl_zero.cli import (
     _compare,
@@ -35,8 +36,32 @@ RUN_FAILURE: Final = 1
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
+COMMANDS: Final = "automl_zero.commands"
+"""Entry point group of Typer applications that become commands under their names. Packages that
+build on this one (``l2o``) declare theirs there, since this one may not import them."""
+
+
+class _Commands(TyperGroup):
+    """The commands of this package and, loaded when asked for, those of :data:`COMMANDS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        declared = metadata.entry_points(group=COMMANDS).names
+        return [*super().list_commands(ctx), *sorted(declared)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        for entry in metadata.entry_points(group=COMMANDS, name=cmd_name):
+            command = typer.main.get_command(entry.load())
+            command.name = cmd_name
+            return command
+        return None
+
+
 app = typer.Typer(
     name="automl-zero",
+    cls=_Commands,
     help="Evolve machine learning algorithms from scratch.",
     add_completion=False,
     pretty_exceptions_enable=False,

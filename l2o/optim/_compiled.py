@@ -12,6 +12,7 @@ import torch
 from automl_zero.export._numpy_runtime import gaussian, uniform
 from automl_zero.program import Program
 from l2o.optim._foreach_source import ForeachSource, foreach_source
+from l2o.optim._interpreter import RuleInterpreter
 from l2o.optim._plan import RulePlan, plan_rule
 from l2o.optim._runtime import drawn, with_element
 
@@ -25,12 +26,14 @@ class CompiledRule:
         source: The functions' source.
         setup: See :class:`ForeachSource`; None if there is nothing to do.
         update: See :class:`ForeachSource`.
+        interpreter: The same without lists.
     """
 
     plan: RulePlan
     source: ForeachSource
     setup: Callable[..., Any] | None
     update: Callable[..., Any]
+    interpreter: RuleInterpreter
 
 
 @functools.lru_cache(maxsize=256)
@@ -52,4 +55,5 @@ def compile_rule(rule: Program) -> CompiledRule:
     # Written by this package out of a checked program: nothing in it comes from elsewhere.
     code = f"from __future__ import annotations\n\n{source.setup}\n\n{source.update}\n"
     exec(compile(code, "<update rule>", "exec"), names)
-    return CompiledRule(plan, source, names.get("setup"), names["update"])
+    interpreter = RuleInterpreter(plan.live)
+    return CompiledRule(plan, source, names.get("setup"), names["update"], interpreter)

@@ -20,6 +20,9 @@ _UNARY: Final = {
 _WIDTH: Final = 96
 """Longest line, without indentation."""
 
+_SHARED: Final = ("scalar_broadcast", "vector_global_norm")
+"""Ops whose results share memory with one another: not to be written over."""
+
 _DOT: Final = "torch.dot(x.flatten(), y.flatten())"
 _REDUCTIONS: Final = {
     "vector_mean": "x.mean()",
@@ -230,7 +233,7 @@ class Emitter:
         else:
             # Written first: the variable of the result may be that of an input.
             text = self._text(node, inputs)
-            name = self._new(inputs, owned=node.op != "scalar_broadcast")
+            name = self._new(inputs, owned=node.op not in _SHARED)
             self._line(f"{name} = {text}")
         self.names[node] = name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from torch.optim import Optimizer
 
 from automl_zero._config_values import boolean, integer, number
 from automl_zero.program import Program
-from automl_zero.streams import stream_key
 from l2o.optim._compiled import CompiledRule, compile_rule
 from l2o.optim._plan import register_name
 from l2o.optim._rule_steps import Bucket, run_foreach, run_one_by_one
+from l2o.optim._runtime import run_together, tensor_seed
 from l2o.optim._state_checks import checked_state_dict, restored_numbers
 from l2o.rules import RuleFile, find_rule, parse_rule
 
@@ -46,8 +46,8 @@ class EvolvedOptimizer(Optimizer):
         foreach: Run over lists of tensors, which is faster; None does so except within
             ``torch.compile``, whose compiler makes the lists itself. False in one group holds for
             all of them.
-        seed: Keys the draws of random ops: tensor ``i`` of all gets the stream of
-            ``stream_key(seed, "tensor", i)``.
+        seed: Keys the draws of random ops: tensor ``i`` of all gets the key
+            ``automl_zero.streams.stream_key(seed, "tensor", i)``.
 
     Raises:
         ValueError: If ``rule`` is no rule, a setting is wrong or missing, a parameter is no real
@@ -169,54 +169,43 @@ class EvolvedOptimizer(Optimizer):
             )
         compiling = torch.compiler.is_compiling()
         one_by_one = compiling or any(group["foreach"] is False for group in self.param_groups)
+        self._start()
         buckets = [self._bucket(group) for group in self.param_groups]
         (run_one_by_one if one_by_one else run_foreach)(self._rule, buckets, loss)
         return loss
 
     def _bucket(self, group: dict[str, Any]) -> Bucket:
         """The parameters of a group that have gradients, with their state."""
-        params, grads, states = [], [], []
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None or param.numel() == 0:
-                continue
-            if grad.layout != torch.strided:
-                raise ValueError(
-                    f"params: expected dense gradients, received one of layout {grad.layout} (for "
-                    "an embedding: sparse=False)"
-                )
-            state = self.state[param]
-            if not state:
-                self._start(param, state)
-            params.append(param)
-            grads.append(grad)
-            states.append(state)
-        return Bucket(group, params, grads, states)
+        params = [param for param in group["params"] if _has_gradient(param)]
+        grads = [param.grad for param in params]
+        return Bucket(group, params, grads, [self.state[param] for param in params])
 
-    def _start(self, param: Tensor, state: dict[str, Any]) -> None:
-        """A parameter's state before its first step."""
-        plan = self._rule.plan
-        if plan.is_random:
-            everything = [item for group in self.param_groups for item in group["params"]]
-            position = next(i for i, item in enumerate(everything) if item is param)
-            state["seed"] = stream_key(self._seed, "tensor", position)
-        if plan.counts_steps:
-            state["step"] = torch.zeros((), dtype=torch.float64)
-        for register, value in plan.numbers.items():
-            state[register_name(register)] = torch.tensor(value, dtype=torch.float64)
-        own = {}
-        if self._rule.setup is not None:
-            seeds = {"seeds": [state["seed"]]} if "seeds" in self._rule.source.setup else {}
-            lists = self._rule.setup([param], **seeds)
-            own = dict(zip(self._rule.source.own_start, lists, strict=True))
-        for register, start in plan.tensors.items():
-            if register in own:
-                value = own[register][0]
-            elif register[0] == "s":
-                value = param.new_full((), start)
-            else:
-                value = torch.full_like(param, start)
-            state[register_name(register)] = value
+    def _start(self) -> None:
+        """Give a state to parameters that have a gradient for the first time."""
+        everything = [param for group in self.param_groups for param in group["params"]]
+        new = [param for param in everything if _has_gradient(param) and not self.state[param]]
+        plan, setup = self._rule.plan, self._rule.setup
+        for param in new:
+            state = self.state[param]
+            if plan.is_random:
+                position = next(i for i, item in enumerate(everything) if item is param)
+                state["seed"] = tensor_seed(self._seed, position)
+            if plan.counts_steps:
+                state["step"] = torch.zeros((), dtype=torch.float64)
+            for register, value in plan.numbers.items():
+                state[register_name(register)] = torch.tensor(value, dtype=torch.float64)
+            for register, start in plan.tensors.items():
+                if start is not None:
+                    shape = param.shape if register[0] == "v" else ()
+                    state[register_name(register)] = _full_like(param, shape, start)
+        if setup is not None and new:
+            has_seeds = "seeds: " in self._rule.source.setup
+            results = run_together(
+                [setup([p], *([[self.state[p]["seed"]]] if has_seeds else [])) for p in new]
+            )
+            for param, lists in zip(new, results, strict=True):
+                for register, (value,) in zip(self._rule.source.own_start, lists, strict=True):
+                    self.state[param][register_name(register)] = value
 
     # State -------------------------------------------------------------------------
 
@@ -238,3 +227,25 @@ class EvolvedOptimizer(Optimizer):
         if not hasattr(self, "_rule") and groups:  # a copy or an unpickled one
             self._rule: CompiledRule = compile_rule(parse_rule(groups[0]["rule"]))
             self._seed = 0
+
+
+def _has_gradient(param: Tensor) -> bool:
+    """Whether there is something to do for a parameter.
+
+    Raises:
+        ValueError: If its gradient is sparse.
+    """
+    if param.grad is None or param.numel() == 0:
+        return False
+    if param.grad.layout != torch.strided:
+        raise ValueError(
+            f"params: expected dense gradients, received one of layout {param.grad.layout} (for "
+            "an embedding: sparse=False)"
+        )
+    return True
+
+
+def _full_like(param: Tensor, shape: Sequence[int], value: float) -> Tensor:
+    if shape == param.shape:
+        return torch.full_like(param, value, memory_format=torch.preserve_format)
+    return param.new_full(tuple(shape), value)

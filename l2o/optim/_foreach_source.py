@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from automl_zero.liveness import Register, random_ordinals
 from l2o.optim._emitter import Emitter
-from l2o.optim._fusion import Step, fused_steps
+from l2o.optim._expressions import number_text
+from l2o.optim._fusion import fused_steps
 from l2o.optim._graph import Fill, Node, Tracer, Value
 from l2o.optim._plan import INPUT_NAMES, RulePlan, register_name
 from l2o.optim._scalars import ScalarCode
@@ -86,9 +87,7 @@ def foreach_source(plan: RulePlan) -> ForeachSource:
     parameters += [f"{register_name(register)}: list[Tensor]" for register in plan.tensors]
     parameters += ["seeds: list[int]"] * ("seeds" in known)
     parameters += [f"{name}: Tensor" for name in (*inputs, *map(register_name, plan.numbers))]
-    result = "tuple[Tensor, ...]" if results else "None"
-    if is_generator:
-        result = f"Generator[list[Tensor], Tensor, {result}]"
+    result = _result_type("tuple[Tensor, ...]" if results else "None", is_generator)
     return ForeachSource(
         setup=setup,
         update=function_source("update", parameters, result, [*head, *lines]),
@@ -100,13 +99,18 @@ def foreach_source(plan: RulePlan) -> ForeachSource:
 
 
 def function_source(
-    name: str, parameters: Sequence[str], result: str, body: Iterable[str]
+    name: str,
+    parameters: Sequence[str],
+    result: str,
+    body: Iterable[str],
+    indentation: str = "",
 ) -> str:
-    """A function as formatters write it."""
+    """A function as formatters write it; ``indentation`` is for the caller to add."""
+    width = _WIDTH - len(indentation)
     head = f"def {name}({', '.join(parameters)}) -> {result}:"
-    if len(head) > _WIDTH:
+    if len(head) > width:
         wrapped = f"    {', '.join(parameters)}"
-        if len(wrapped) > _WIDTH:
+        if len(wrapped) > width:
             wrapped = "\n".join(f"    {parameter}," for parameter in parameters)
         head = f"def {name}(\n{wrapped}\n) -> {result}:"
     lines = [part for line in body for part in line.splitlines()] or ["pass"]
@@ -128,13 +132,13 @@ def _setup(plan: RulePlan) -> tuple[str, tuple[Register, ...], frozenset[str]]:
     results = ", ".join(emitter.names[node] for node in finals)
     parameters = ["params: list[Tensor]"]
     parameters += ["seeds: list[int]"] * ("seeds" in _names_in(emitter.lines))
-    source = function_source(
-        "setup",
-        parameters,
-        "tuple[list[Tensor], ...]",
-        [*emitter.lines, f"return ({results},)"],
-    )
+    result = _result_type("tuple[list[Tensor], ...]", any("yield" in x for x in emitter.lines))
+    source = function_source("setup", parameters, result, [*emitter.lines, f"return ({results},)"])
     return source, own_start, frozenset(emitter.helpers)
+
+
+def _result_type(result: str, is_generator: bool) -> str:
+    return f"Generator[list[Tensor], Tensor, {result}]" if is_generator else result
 
 
 def _parameter_step(tracer: Tracer, parameter: Value) -> Node:
@@ -194,7 +198,6 @@ def _raw(value: Value) -> float | str:
 
 def _number(value: Value) -> str:
     number = _raw(value)
-    return number if isinstance(number, str) else f"torch.tensor({number!r})"
-
-
-__all__ = ["ForeachSource", "Step", "foreach_source", "function_source"]
+    if isinstance(number, str):
+        return number
+    return f"torch.tensor({number_text(number)}, dtype=torch.float64)"

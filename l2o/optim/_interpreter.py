@@ -52,7 +52,6 @@ _VOCABULARY: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-@functools.cache
 def _meaning(op: Op) -> Callable[..., Tensor]:
     arguments = ["a", "b", "F", *(role.name for role in op.constants)]
     # The text is a literal of the op table, never data.
@@ -78,6 +77,7 @@ class _Step:
     constants: tuple[float, ...]
     component: int
     ordinal: int
+    meaning: Callable[..., Tensor] | None
 
 
 class RuleInterpreter:
@@ -98,6 +98,7 @@ class RuleInterpreter:
                     tuple(item.constants.values()),
                     live.components.index(name),
                     ordinals[name].get(position, 0),
+                    _meaning(item.op) if item.inputs and not item.op.keeps_output else None,
                 )
                 for position, item in enumerate(body)
             ]
@@ -138,7 +139,9 @@ class RuleInterpreter:
         if step.op.keeps_output:
             return with_element(_register(memory, step.output, like), *step.constants)
         a, b = (inputs + [None, None])[:2]  # type: ignore[list-item]
-        result = _meaning(step.op)(a, b, like.numel(), *step.constants)
+        if step.meaning is None:
+            raise RuntimeError(f"no meaning of {step.op.name}")
+        result = step.meaning(a, b, like.numel(), *step.constants)
         if step.output[0] == "v":
             return result.to(like.dtype)
         wide = functools.reduce(torch.promote_types, (x.dtype for x in inputs))

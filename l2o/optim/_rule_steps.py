@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from automl_zero.program import Program
 from l2o.optim._compiled import CompiledRule
 from l2o.optim._graph import Fill
-from l2o.optim._interpreter import Memory, RuleInterpreter
+from l2o.optim._interpreter import Memory
 from l2o.optim._plan import RulePlan, register_name
 from l2o.optim._runtime import run_together
 
@@ -59,8 +57,7 @@ def run_foreach(
             given["seeds"] = [state["seed"] for state in states]
         grads = torch._foreach_neg(part.grads) if settings["maximize"] else part.grads
         updates.append(rule.update(part.params, grads, **given))
-    results = run_together(updates) if source.is_generator else updates
-    for part, values in zip(parts, results, strict=True):
+    for part, values in zip(parts, run_together(updates), strict=True):
         for name, value in zip(names, values or (), strict=True):
             torch._foreach_copy_([state[name] for state in part.states], [value] * len(part.states))
 
@@ -98,7 +95,7 @@ def run_one_by_one(
     states = [state for bucket in buckets for state in bucket.states]
     counts = [state["step"] - 1 if "step" in state else None for state in states]
     seeds = [state.get("seed", 0) for state in states]
-    _interpreter(plan.live).run("update", memories, flat, seeds, counts)
+    rule.interpreter.run("update", memories, flat, seeds, counts)
 
     settings = [bucket.settings for bucket in buckets for _ in bucket.params]
     params = [param for bucket in buckets for param in bucket.params]
@@ -114,11 +111,6 @@ def run_one_by_one(
 
 
 _SCALAR_INPUTS = {"s0": "step", "s1": "schedule", "s2": "loss", "s3": "weight_decay"}
-
-
-@functools.lru_cache(maxsize=256)
-def _interpreter(live: Program) -> RuleInterpreter:
-    return RuleInterpreter(live)
 
 
 def _alike(bucket: Bucket, plan: RulePlan) -> list[Bucket]:

@@ -11,7 +11,7 @@ from automl_zero.ops import OPS
 from automl_zero.program import Instruction, MemorySizes, Program
 from l2o.optim import EvolvedOptimizer
 from l2o.optim._plan import plan_rule
-from l2o.rules import HAND_WRITTEN_RULES, UPDATE_RULE, hand_written_rule
+from l2o.rules import HAND_WRITTEN_RULES, UPDATE_RULE, hand_written_rule, parse_rule
 from tests.l2o.optim.reference_rule import trajectory
 from tests.strategies import programs
 
@@ -78,8 +78,13 @@ def compare(rule, seed, dtype, foreach, scalar_noise=None):
     return compared
 
 
-def rules(ops=VECTOR_OPS):
-    return programs(MEMORY, ops, max_size=12, components=UPDATE_RULE.components)
+@st.composite
+def rules(draw):
+    """Any rule that ends with a sum, so that much of it is live."""
+    rule = draw(programs(MEMORY, VECTOR_OPS, max_size=14, components=UPDATE_RULE.components))
+    first, second = draw(st.integers(0, 4)), draw(st.integers(0, 4))
+    last = Instruction("VECTOR_SUM_OP", in1=first, in2=second, out=2)
+    return rule.replace(update=[*rule["update"], last])
 
 
 @pytest.mark.parametrize("foreach", [True, False])
@@ -98,6 +103,16 @@ def test_any_rule_follows_the_reference_interpreter(dtype, foreach, rule, seed):
 def test_published_rules_follow_the_reference_interpreter(name, dtype, foreach):
     # Their scalars are shared by all tensors, so they are float64 in any case.
     assert compare(hand_written_rule(name), 0, dtype, foreach, scalar_noise=2.0**-50)
+
+
+@pytest.mark.parametrize("foreach", [True, False])
+def test_a_norm_over_all_tensors_is_used_by_each_of_them(foreach):
+    rule = parse_rule(
+        "def Setup():\n  v3 = uniform(0.5, 1.0, n_features)\n  s4 = global_norm(v3)\n"
+        "def Update():\n  s5 = global_norm(v0)\n  s5 = 1 / s5\n  v4 = s5 * v0\n"
+        "  v4 = s4 * v4\n  v3 = v3 + v4\n  s4 = global_norm(v3)\n  s4 = 1 / s4\n  v2 = s4 * v3\n"
+    )
+    assert compare(rule, 3, torch.float64, foreach)
 
 
 def rule_of(op, source):
