@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from automl_zero._config_values import integer, number
 from automl_zero.program import Program
 from automl_zero.streams import stream_key
-from l2o.rules._evaluation import evaluate_rule
+from l2o.rules._evaluation import RuleResult, evaluate_rule
 from l2o.rules._hand_written import hand_written_rule
 from l2o.rules._tasks import RuleTasks
 from l2o.rules.optimizees import Problem, compile_problems
@@ -24,7 +24,7 @@ PROBE_STEPS: Final = 6
 """Steps of the probe: the losses before them show the first five updates."""
 
 _SMALLEST: Final = 1e-300
-_DIGITS: Final = 10
+_DIGITS: Final = {"float64": 10, "float32": 5}
 """Digits of the losses that a fingerprint tells: rules that differ by rounding alone have one."""
 
 
@@ -35,12 +35,11 @@ class TunedRun:
     Attributes:
         learning_rate: The best one of the grid.
         weight_decay: Likewise.
-        log_loss: Mean over the seeds of the log of the loss after the last step; infinite if
-            every setting diverged.
-        final: Loss after the last step, shape ``[seeds]``: on held-out data where there are
-            some.
-        accuracy: On held-out data, shape ``[seeds]``; NaN for tasks without classes.
-        curve: Training loss before each step, mean over the seeds, shape ``[steps]``.
+        log_loss: Mean over variants and seeds of the log of the final loss; infinite if every
+            setting diverged.
+        final: Final loss, as the tasks' ``measure`` says, shape ``[variants * seeds]``.
+        accuracy: On held-out data, likewise; NaN for tasks without classes.
+        curve: Training loss before each step, mean over variants and seeds, shape ``[steps]``.
         is_at_edge: Whether the learning rate is the lowest or highest of the grid.
     """
 
@@ -68,15 +67,19 @@ def tuned_runs(rule: Program, tasks: RuleTasks, seed: int) -> list[TunedRun]:
         ValueError: If ``rule`` is no update rule, or the data of a task are missing.
     """
     found = []
-    for problem in _problems(tasks, seed):
-        result = evaluate_rule(
-            rule,
-            problem,
-            learning_rates=tasks.learning_rates,
-            weight_decays=tasks.weight_decays,
-            schedule=tasks.schedule,
-        )
-        log_loss = _log_losses(result.final)
+    for variants in _problems(tasks, seed):
+        results = [
+            evaluate_rule(
+                rule,
+                problem,
+                learning_rates=tasks.learning_rates,
+                weight_decays=tasks.weight_decays,
+                schedule=tasks.schedule,
+            )
+            for problem in variants
+        ]
+        final = np.concatenate([_final(result, tasks) for result in results], axis=1)
+        log_loss = _log_losses(final)
         best = int(np.argmin(log_loss))
         rate, decay = divmod(best, len(tasks.weight_decays))
         found.append(
@@ -84,9 +87,9 @@ def tuned_runs(rule: Program, tasks: RuleTasks, seed: int) -> list[TunedRun]:
                 learning_rate=tasks.learning_rates[rate],
                 weight_decay=tasks.weight_decays[decay],
                 log_loss=float(log_loss[best]),
-                final=result.final[best],
-                accuracy=result.accuracy[best],
-                curve=result.loss[best].mean(axis=0),
+                final=final[best],
+                accuracy=np.concatenate([result.accuracy[best] for result in results]),
+                curve=np.mean([result.loss[best].mean(axis=0) for result in results], axis=0),
                 is_at_edge=rate in (0, len(tasks.learning_rates) - 1),
             )
         )
@@ -158,15 +161,23 @@ class RuleFitness:
         rates = self.tasks.learning_rates
         result = evaluate_rule(
             rule,
-            _problems(self.tasks, self.seed)[0],
+            _problems(self.tasks, self.seed)[0][0],
             learning_rates=(rates[0], rates[len(rates) // 2]),
             weight_decays=(self.tasks.weight_decays[-1],),
             steps=min(PROBE_STEPS, self.tasks.steps),
         )
         if not np.isfinite(result.loss[0]).all(axis=-1).any():
             return -self.bound
-        text = " ".join(f"{loss:.{_DIGITS}g}" for loss in result.loss.ravel())
+        digits = _DIGITS[self.tasks.precision]
+        text = " ".join(f"{loss:.{digits}g}" for loss in result.loss.ravel())
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _final(result: RuleResult, tasks: RuleTasks) -> NDArray[np.float64]:
+    """The loss that a training is judged by, shape ``[settings, seeds]``."""
+    if tasks.measure == "held_out":
+        return result.final
+    return result.loss[:, :, -max(tasks.steps // 4, 1) :].mean(axis=-1)
 
 
 def _log_losses(final: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -177,12 +188,21 @@ def _log_losses(final: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @functools.lru_cache(maxsize=8)
-def _problems(tasks: RuleTasks, seed: int) -> list[Problem]:
-    """The problems of tasks, made once per process."""
+def _problems(tasks: RuleTasks, seed: int) -> list[list[Problem]]:
+    """The variants of each problem, made once per process."""
     seeds = [stream_key(seed, "lane", lane) for lane in range(tasks.seeds)]
-    return compile_problems(
-        tasks.optimizees, seeds=seeds, steps=tasks.steps, precision=tasks.precision
-    )
+    return [
+        compile_problems(
+            [
+                replace(optimizee, seed=stream_key(seed, "variant", optimizee.seed, variant))
+                for variant in range(tasks.variants)
+            ],
+            seeds=seeds,
+            steps=tasks.steps,
+            precision=tasks.precision,
+        )
+        for optimizee in tasks.optimizees
+    ]
 
 
 @functools.lru_cache(maxsize=32)
