@@ -52,7 +52,7 @@ class ConstantRole:
     ``"scale_or_flip"`` (sign flipped with probability 0.1, else magnitude times a
     log-normal factor, sigma 1), ``"scale"`` (never flipped), ``"redraw"`` or ``"log_odds"``:
     the odds ``p / (1 - p)`` times a log-normal factor, sigma ln 10, so that 0.9 becomes 0.99,
-    and 0.99 becomes 0.999, in one step of about one sigma.
+    and 0.99 becomes 0.999, in one step of about one sigma (0 and 1 are redrawn).
     """
 
     name: str

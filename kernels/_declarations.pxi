@@ -125,6 +125,7 @@ cdef extern from "update_rule.h":
         const char *name
         int (*try_rule)(Workspace *, const RuleView *, const RuleTrial *, RuleOutcome) nogil
         int (*gradient)(Workspace *, const RuleTrial *, double *, double *) nogil
+        double (*multiply_adds)(int64_t) nogil
     const RuleKernels *rule_kernels(const char *isa, int real_bytes) nogil
 
 

@@ -131,3 +131,9 @@ cdef class CompiledProblem:
             workspace_free(workspace)
         if failed:
             raise MemoryError("not enough memory for a gradient")
+
+
+def multiply_adds(int real_bytes, int64_t rounds):
+    """Multiplications and additions that so many rounds of nothing else are; for benchmarks."""
+    cdef bytes name = ISA.encode()
+    return rule_kernels(name, real_bytes).multiply_adds(rounds)

@@ -190,7 +190,7 @@ static void forward(Landscape *land, const REAL *parameter, int examples)
 /* The sum of the cross entropies of the examples to land->total, from land->output; with
    `errors`, their mean's derivative to land->error; else adds the right answers to
    land->correct. */
-static void cross_entropy(Landscape *land, int examples, int errors)
+INLINE void cross_entropy(Landscape *land, int examples, const int errors)
 {
     const Optimizee *optimizee = land->optimizee;
     const int lanes = land->lanes, classes = optimizee->width[optimizee->layers];
@@ -201,7 +201,8 @@ static void cross_entropy(Landscape *land, int examples, int errors)
             Quad largest = QUAD(z), winner = QUAD_SPLAT(0);
             for (int c = 1; c < classes; c++) {
                 Quad x = QUAD(z + (size_t)c * step);
-                winner = QUAD_SELECT(x > largest, QUAD_SPLAT(c), winner);
+                if (!errors)
+                    winner = QUAD_SELECT(x > largest, QUAD_SPLAT(c), winner);
                 largest = QUAD_SELECT(x > largest, x, largest);
             }
             for (int c = 0; c < classes; c++)

@@ -134,13 +134,10 @@ static double scaled(double value, int may_flip, Stream *stream)
     return isfinite((float)change) ? copysign(change, value) : value;
 }
 
-/* The odds of a weight times a log-normal factor, sigma ln 10. Weights of 0 and 1 have no odds
-   to scale; rounding never makes one of another. */
+/* The odds of a weight times a log-normal factor, sigma ln 10. */
 static double with_other_odds(double weight, Stream *stream)
 {
     double change = M_LN10 * stream_normal(stream);
-    if (!(weight > 0 && weight < 1))
-        return weight;
     double changed = 1 / (1 + exp(log1p(-weight) - log(weight) - change));
     return changed > 0 && changed < 1 ? changed : weight;
 }
@@ -151,9 +148,11 @@ static void alter_constant(const ProgramSpace *space, Stream *stream, Instructio
     int index = (int)stream_below(stream, op->constants);
     const RoleInfo *role = &ROLE_INFO[op->role[index]];
     double value = get_constant(ins, index);
-    if (role->mutation == MUTATE_REDRAW || (space->zero_constants_mutate && value == 0))
+    const int log_odds = role->mutation == MUTATE_LOG_ODDS;
+    if (role->mutation == MUTATE_REDRAW || (space->zero_constants_mutate && value == 0)
+        || (log_odds && !(value > 0 && value < 1)))  /* 0 and 1 have no odds to scale */
         value = draw_constant(ins, role, stream);
-    else if (role->mutation == MUTATE_LOG_ODDS)
+    else if (log_odds)
         value = with_other_odds(value, stream);
     else
         value = scaled(value, role->mutation == MUTATE_SCALE_OR_FLIP, stream);

@@ -59,6 +59,8 @@ typedef struct {
     /* Loss and gradient at the start, for the first minibatch; for tests. Arrays [seed] and
        [coordinate][seed]. */
     int (*gradient)(Workspace *, const RuleTrial *, double *loss, double *gradient);
+    /* As fast as the processor multiplies and adds; see arithmetic_limit.h. */
+    double (*multiply_adds)(int64_t rounds);
 } RuleKernels;
 
 /* The kernels of one precision for the named instruction set, or null. */

@@ -14,6 +14,7 @@
 
 #include "lane_products.h"
 #include "optimizees.h"
+#include "arithmetic_limit.h"
 
 #define LEAVES PASTE3(leaves, REAL_NAME, tensor)
 
@@ -517,5 +518,5 @@ static int gradient_at_start(Workspace *workspace, const RuleTrial *trial, doubl
 
 const RuleKernels PASTE3(rules, REAL_NAME, ISA_SUFFIX);
 const RuleKernels PASTE3(rules, REAL_NAME, ISA_SUFFIX) = {
-    STRING(ISA_SUFFIX), try_rule, gradient_at_start,
+    STRING(ISA_SUFFIX), try_rule, gradient_at_start, multiply_adds,
 };

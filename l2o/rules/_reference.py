@@ -79,15 +79,15 @@ def loss_and_gradient(
     tensors = _tensors(problem, x)
     units = _forward(problem, tensors, problem.train_x[rows])
     losses, error, _ = _cross_entropy(units[-1], labels)
-    gradients = []
+    gradients: list[Float64Array] = []
     for layer in range(len(problem.widths) - 1, 0, -1):
         bias = np.add.accumulate(error, axis=0)[-1] + 0.0
         gradients = [_product(units[layer - 1].T, error).ravel(), bias, *gradients]
         if layer > 1:
             error = _product(error, tensors[2 * layer - 2].T)
             a = units[layer - 1]
-            slope = np.where(a > 0, 1.0, 0.0) if problem.activation == "relu" else 1 - a * a
-            error = np.where(a > 0, error, 0.0) if problem.activation == "relu" else error * slope
+            is_relu = problem.activation == "relu"
+            error = np.where(a > 0, error, 0.0) if is_relu else error * (1 - a * a)
     return float(_in_order(losses) / len(rows)), np.concatenate(gradients)
 
 

@@ -87,8 +87,8 @@ class Quadratic(_Function):
     kind: ClassVar[str] = "quadratic"
 
     def __post_init__(self) -> None:
-        _Function.__post_init__(self)
         integer("size", self.size, 1, 1000)
+        _Function.__post_init__(self)
         object.__setattr__(self, "condition", number("condition", self.condition, 1.0, 1e12))
 
 
@@ -126,10 +126,13 @@ class Classifier(Optimizee):
     def __post_init__(self) -> None:
         Optimizee.__post_init__(self)
         if not isinstance(self.data, str) or not self.data:
-            raise ValueError(f"data: expected the name or path of a data set, received {self.data!r}")
+            raise ValueError(
+                f"data: expected the name or path of a data set, received {self.data!r}"
+            )
         if not isinstance(self.hidden, list | tuple) or len(self.hidden) > MAX_HIDDEN_LAYERS:
             raise ValueError(
-                f"hidden: expected at most {MAX_HIDDEN_LAYERS} layer sizes, received {self.hidden!r}"
+                f"hidden: expected at most {MAX_HIDDEN_LAYERS} layer sizes, "
+                f"received {self.hidden!r}"
             )
         object.__setattr__(self, "hidden", tuple(self.hidden))
         for position, units in enumerate(self.hidden):
