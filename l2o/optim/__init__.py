@@ -6,7 +6,7 @@ Index:
     train_with_rule      train a module with a rule, or any optimizer; gives the losses
     save_state, load_state      an optimizer's state in a safetensors file
 
-Names load on first use.
+Names load on first use; export_optimizer works without PyTorch.
 """
 
 from __future__ import annotations

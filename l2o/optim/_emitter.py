@@ -20,9 +20,6 @@ _UNARY: Final = {
 _WIDTH: Final = 96
 """Longest line, without indentation."""
 
-_SHARED: Final = ("scalar_broadcast", "vector_global_norm")
-"""Ops whose results share memory with one another: not to be written over."""
-
 _DOT: Final = "torch.dot(x.flatten(), y.flatten())"
 _REDUCTIONS: Final = {
     "vector_mean": "x.mean()",
@@ -47,9 +44,7 @@ class Emitter:
         helpers: Names of runtime functions that the lines call.
     """
 
-    def __init__(
-        self, kept: Iterable[Node], ordinals: Mapping[int, int], component: int
-    ) -> None:
+    def __init__(self, kept: Iterable[Node], ordinals: Mapping[int, int], component: int) -> None:
         self.lines: list[str] = []
         self.names: dict[Node, str] = {}
         self.helpers: set[str] = set()
@@ -112,7 +107,7 @@ class Emitter:
     def _reusable(self, node: Node) -> bool:
         return self.names[node] in self._owned and self._is_dead(node)
 
-    def _new(self, reads: Iterable[Node], owned: bool = True) -> str:
+    def _new(self, reads: Iterable[Node]) -> str:
         """A variable for new tensors; that of a dead input if there is one."""
         for node in dict.fromkeys(reads):
             name = self.names[node]
@@ -123,7 +118,7 @@ class Emitter:
         else:
             name = f"t{len(self._temporary)}"
             self._temporary.add(name)
-        (self._owned.add if owned else self._owned.discard)(name)
+        self._owned.add(name)
         return name
 
     # Sums --------------------------------------------------------------------------
@@ -139,9 +134,7 @@ class Emitter:
             name = self._interpolated(*plain)
             if name:
                 return name
-        candidates = [
-            term for term in plain if self._reusable(term.a) and reads.count(term.a) == 1
-        ]
+        candidates = [term for term in plain if self._reusable(term.a) and reads.count(term.a) == 1]
         if candidates:
             base = min(candidates, key=lambda term: term.factor != 1.0)
             name = self.names[base.a]
@@ -158,9 +151,7 @@ class Emitter:
                 terms = [term for term in terms if term is not first]
             else:
                 name = self._new(() if rest else reads)
-                self._line(
-                    f"{name} = torch._foreach_mul({source}, {scalar_text(base.factor)})"
-                )
+                self._line(f"{name} = torch._foreach_mul({source}, {scalar_text(base.factor)})")
         else:
             base = terms[0]
             name = self._product(base.op, base.a, base.b, reusable=reads.count)  # type: ignore[arg-type]
@@ -233,7 +224,7 @@ class Emitter:
         else:
             # Written first: the variable of the result may be that of an input.
             text = self._text(node, inputs)
-            name = self._new(inputs, owned=node.op not in _SHARED)
+            name = self._new(inputs)
             self._line(f"{name} = {text}")
         self.names[node] = name
 
@@ -245,7 +236,7 @@ class Emitter:
         if node.op == "vector_global_norm":
             # Sent back by what drives all lists, once it has heard from each of them.
             self._line(f"total = yield torch._foreach_norm({names[0]})")
-            return f"[total.to(x) for x in {names[0]}]"
+            return f"[total.to(x, copy=True) for x in {names[0]}]"
         if node.op in _REDUCTIONS:
             return _for_each(_REDUCTIONS[node.op], names)
         if node.op == "full":
@@ -253,7 +244,7 @@ class Emitter:
             shape = "torch.full_like(x" if node.kind == "v" else "x.new_full(()"
             return _for_each(f"{shape}, {number})", ["params"])
         if node.op == "scalar_broadcast":
-            return _for_each("y.expand_as(x)", ["params", *names])
+            return _for_each("y.expand_as(x).clone()", ["params", *names])
         if node.item is None:
             raise RuntimeError(f"no source for {node.op}")
         if node.item.op.random:
@@ -261,9 +252,7 @@ class Emitter:
         constants = {name: scalar_text(value) for name, value in node.item.constants.items()}
         if node.item.op.keeps_output:
             self.helpers.add("with_element")
-            return _for_each(
-                f"with_element(x, {constants['index']}, {constants['value']})", names
-            )
+            return _for_each(f"with_element(x, {constants['index']}, {constants['value']})", names)
         if node.op == "power" and len(inputs) == 1 and node.args[0] is inputs[0]:
             return f"torch._foreach_pow({names[0]}, {scalar_text(node.args[1])})"  # type: ignore[arg-type]
         if not is_elementwise(node.item.op):

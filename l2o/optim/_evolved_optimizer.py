@@ -26,9 +26,10 @@ class EvolvedOptimizer(Optimizer):
     It does at each step what the rule's program says, in the parameters' dtype, on their device.
     Only live code runs, and only what the program reads at the next step is stored: vectors as
     tensors like the parameter, scalars that depend on a tensor (a norm of its gradient) as
-    0-dimensional tensors, and the rest (the step, powers of a constant) as float64 numbers on
-    the CPU. Parameters of float16 and bfloat16 work, with the precision of their type in all of
-    the rule: one that squares gradients, as Adam does, needs float32 parameters and autocast.
+    0-dimensional tensors, and the rest (the step, powers of a constant) as float64 tensors of
+    one number on the CPU. Parameters of float16 and bfloat16 work, with the precision of their
+    type in all of the rule: one that squares gradients, as Adam does, needs float32 parameters
+    and autocast.
 
     Args:
         params: Parameters, or groups of them, as PyTorch's optimizers take them. Each group may
@@ -169,7 +170,10 @@ class EvolvedOptimizer(Optimizer):
             )
         compiling = torch.compiler.is_compiling()
         one_by_one = compiling or any(group["foreach"] is False for group in self.param_groups)
-        self._start()
+        everything = [param for group in self.param_groups for param in group["params"]]
+        new = [param for param in everything if _has_gradient(param) and not self.state[param]]
+        if new:
+            self._start(new, everything)
         buckets = [self._bucket(group) for group in self.param_groups]
         (run_one_by_one if one_by_one else run_foreach)(self._rule, buckets, loss)
         return loss
@@ -180,10 +184,11 @@ class EvolvedOptimizer(Optimizer):
         grads = [param.grad for param in params]
         return Bucket(group, params, grads, [self.state[param] for param in params])
 
-    def _start(self) -> None:
+    # Numbers have one dimension: what a compiled step writes to a 0-dimensional float64 tensor on
+    # the CPU may get lost (torch 2.13). Not traced: equal zeros would become one tensor.
+    @torch.compiler.disable
+    def _start(self, new: list[Tensor], everything: list[Tensor]) -> None:
         """Give a state to parameters that have a gradient for the first time."""
-        everything = [param for group in self.param_groups for param in group["params"]]
-        new = [param for param in everything if _has_gradient(param) and not self.state[param]]
         plan, setup = self._rule.plan, self._rule.setup
         for param in new:
             state = self.state[param]
@@ -191,14 +196,14 @@ class EvolvedOptimizer(Optimizer):
                 position = next(i for i, item in enumerate(everything) if item is param)
                 state["seed"] = tensor_seed(self._seed, position)
             if plan.counts_steps:
-                state["step"] = torch.zeros((), dtype=torch.float64)
+                state["step"] = torch.zeros(1, dtype=torch.float64)
             for register, value in plan.numbers.items():
-                state[register_name(register)] = torch.tensor(value, dtype=torch.float64)
+                state[register_name(register)] = torch.tensor([value], dtype=torch.float64)
             for register, start in plan.tensors.items():
                 if start is not None:
                     shape = param.shape if register[0] == "v" else ()
                     state[register_name(register)] = _full_like(param, shape, start)
-        if setup is not None and new:
+        if setup is not None:
             has_seeds = "seeds: " in self._rule.source.setup
             results = run_together(
                 [setup([p], *([[self.state[p]["seed"]]] if has_seeds else [])) for p in new]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import ast
+import importlib.util
 import keyword
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +42,7 @@ def _alike(self, group: dict[str, Any]) -> Iterable[list[Tensor]]:
     for param in group["params"]:
         if not has_gradient(param):
             continue
-        state = self.state[param]
-        parts.setdefault(({key}), []).append(param)
+{state}        parts.setdefault(({key}), []).append(param)
     return parts.values()
 '''
 
@@ -85,17 +86,14 @@ def export_optimizer(
             or a weight decay is given for a rule that does not read it.
 
     >>> source = export_optimizer("momentum", name="Momentum", lr=0.1)
-    >>> print(source[source.index("def update"):].rstrip())
-    def update(
-        params: list[Tensor], grads: list[Tensor], v2: list[Tensor], lr: Tensor, weight_decay: Tensor
-    ) -> None:
-        k0 = -lr
-        k0 = k0.item()
-        weight_decay = weight_decay.item()
+    >>> print(source[source.index("    torch._foreach_mul_") : source.index("def has_gradient")])
         torch._foreach_mul_(v2, 0.9)
         torch._foreach_add_(v2, grads)
         torch._foreach_add_(v2, params, alpha=weight_decay)
         torch._foreach_add_(params, v2, alpha=k0)
+    <BLANKLINE>
+    <BLANKLINE>
+    <BLANKLINE>
     """
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"name: expected a name of a class, received {name!r}")
@@ -113,7 +111,7 @@ def export_optimizer(
         _init(plan, source, lr, decay),
         _step(plan, source),
         _start(plan, source),
-        _ALIKE.format(key=_key(plan)),
+        _alike(plan),
     ]
     body = "\n\n".join(textwrap.indent(method.strip("\n"), _INDENT) for method in methods)
     helpers, is_random = _helpers(plan, source)
@@ -244,6 +242,8 @@ def _step(plan: RulePlan, source: ForeachSource) -> str:
         inner += [f"results = {call[0]}", *call[1:], *store]
     else:
         inner += call
+    if not any("states" in line for line in inner[1:]):
+        del inner[0]
     start = ["self._start()"]
     if together:
         start += ["updates: list[Any] = []", "parts: list[list[dict[str, Any]]] = []"]
@@ -269,7 +269,7 @@ def _start(plan: RulePlan, source: ForeachSource) -> str:
     body = []
     if plan.is_random:
         lines.append(
-            "everything = [param for group in self.param_groups for param in group[\"params\"]]"
+            'everything = [param for group in self.param_groups for param in group["params"]]'
         )
         body.append('state["seed"] = tensor_seed(self._seed, position)')
     if plan.counts_steps:
@@ -281,10 +281,7 @@ def _start(plan: RulePlan, source: ForeachSource) -> str:
             text = _filled(register[0], start)
             body.append(f'state["{register_name(register)}"] = {text}')
     if not body and not source.setup:
-        return (
-            "def _start(self) -> None:\n"
-            '    """Nothing to remember from step to step."""'
-        )
+        return 'def _start(self) -> None:\n    """Nothing to remember from step to step."""'
     is_set_up = bool(source.setup)
     loop = (
         "for position, param in enumerate(everything):"
@@ -315,10 +312,12 @@ def _filled(kind: str, value: float) -> str:
     return f"torch.full_like(param, {number_text(value)})"
 
 
-def _key(plan: RulePlan) -> str:
+def _alike(plan: RulePlan) -> str:
     parts = ["param.device", "param.dtype"]
     names = ["step"] * plan.counts_steps + [register_name(register) for register in plan.numbers]
-    return ", ".join([*parts, *(f'state["{name}"]' for name in names)])
+    key = ", ".join([*parts, *(f'state["{name}"]' for name in names)])
+    state = "        state = self.state[param]\n" if names else ""
+    return _ALIKE.format(key=key, state=state)
 
 
 def _documented(update: str) -> str:
@@ -330,16 +329,22 @@ def _documented(update: str) -> str:
 
 def _helpers(plan: RulePlan, source: ForeachSource) -> tuple[list[str], bool]:
     """Sources of the functions that the written ones call, and whether it draws."""
-    from automl_zero.export import _numpy_runtime
-    from l2o.optim import _runtime
-
-    functions = [getattr(_runtime, name) for name in sorted(source.helpers)]
+    names = sorted(source.helpers)
     if "Generator[" in source.update + source.setup:
-        functions.append(_runtime.run_together)
-    if plan.is_random:
-        functions.append(_runtime.tensor_seed)
-        functions += [
-            getattr(_numpy_runtime, name)
-            for name in ("mix64", "random_numbers", "uniform", "gaussian")
-        ]
-    return [inspect.getsource(function) for function in functions], plan.is_random
+        names.append("run_together")
+    if not plan.is_random:
+        return _functions("l2o.optim._runtime", names), False
+    sources = _functions("l2o.optim._runtime", [*names, "tensor_seed"])
+    draws = ["mix64", "random_numbers", "uniform", "gaussian"]
+    sources += _functions("automl_zero.export._numpy_runtime", draws)
+    return [*sources, "_BITS = (1 << 64) - 1\n_GAMMA = 0x9E3779B97F4A7C15"], True
+
+
+def _functions(module: str, names: Sequence[str]) -> list[str]:
+    """The text of functions of a module, which is not imported: it may need PyTorch."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"expected the source of {module}")
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    nodes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    return [ast.get_source_segment(text, nodes[name]) or "" for name in names]

@@ -78,7 +78,7 @@ def foreach_source(plan: RulePlan) -> ForeachSource:
     is_generator = any("yield" in line for line in lines)
     if results:
         # Before the conversion: what is stored stays a tensor.
-        head.append(f"results = ({', '.join(results)},)")
+        head.append(f"results = ({', '.join(results)}{',' * (len(results) == 1)})")
         lines.append("return results")
     head += [f"{name} = {name}.item()" for name in converted]
 
@@ -129,12 +129,16 @@ def _setup(plan: RulePlan) -> tuple[str, tuple[Register, ...], frozenset[str]]:
     ordinals = random_ordinals(plan.live, UPDATE_RULE)["setup"]
     emitter = Emitter(finals, ordinals, component=0)
     emitter.run(fused_steps(tracer.nodes, finals, scalars))
-    results = ", ".join(emitter.names[node] for node in finals)
+    results = _tuple([emitter.names[node] for node in finals])
     parameters = ["params: list[Tensor]"]
     parameters += ["seeds: list[int]"] * ("seeds" in _names_in(emitter.lines))
     result = _result_type("tuple[list[Tensor], ...]", any("yield" in x for x in emitter.lines))
-    source = function_source("setup", parameters, result, [*emitter.lines, f"return ({results},)"])
+    source = function_source("setup", parameters, result, [*emitter.lines, f"return {results}"])
     return source, own_start, frozenset(emitter.helpers)
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return f"({names[0]},)" if len(names) == 1 else ", ".join(names)
 
 
 def _result_type(result: str, is_generator: bool) -> str:

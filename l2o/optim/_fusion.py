@@ -122,9 +122,7 @@ def _is_scaling(node: Node) -> bool:
     return node.op == "linear" and len(node.terms) == 1 and node.constant == 0.0
 
 
-def _terms(
-    node: Node, swallowed: set[Node], scalars: ScalarCode
-) -> tuple[list[Term], Number]:
+def _terms(node: Node, swallowed: set[Node], scalars: ScalarCode) -> tuple[list[Term], Number]:
     """The parts of a linear node, equal ones put together."""
     factors: dict[tuple[str, Node, Node | None], Number] = {}
     constant = node.constant

@@ -166,9 +166,7 @@ class Tracer:
             if isinstance(part, Node):
                 node.terms.append((factor, part))
             else:
-                node.constant = self.scalars.sum(
-                    node.constant, self.scalars.product(factor, part)
-                )
+                node.constant = self.scalars.sum(node.constant, self.scalars.product(factor, part))
         return node
 
     def _materialised(self, value: Value) -> Node:

@@ -55,16 +55,16 @@ _VOCABULARY: Final[dict[str, Any]] = {
 def _meaning(op: Op) -> Callable[..., Tensor]:
     arguments = ["a", "b", "F", *(role.name for role in op.constants)]
     # The text is a literal of the op table, never data.
-    return eval(f"lambda {', '.join(arguments)}: {op.numpy}", dict(_VOCABULARY))  # type: ignore[no-any-return]
+    return eval(f"lambda {', '.join(arguments)}: {op.numpy}", dict(_VOCABULARY))
 
 
 @torch.compiler.disable
-def _draw(step: _Step, like: Tensor, seed: int, count: Tensor) -> Tensor:
+def _draw(step: _Step, like: Tensor, seed: int, count: Tensor | None) -> Tensor:
     shape = like.shape if step.output[0] == "v" else ()
     draw = uniform if "uniform" in step.op.kernel else gaussian
-    return drawn(
-        draw, *step.constants, like, shape, seed, step.component, step.ordinal, int(count)
-    )  # fmt: skip
+    first, second = step.constants
+    before = 0 if count is None else int(count) - 1
+    return drawn(draw, first, second, like, shape, seed, step.component, step.ordinal, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class RuleInterpreter:
         memories: Sequence[Memory],
         likes: Sequence[Tensor],
         seeds: Sequence[int],
-        counts: Sequence[Tensor],
+        counts: Sequence[Tensor | None],
     ) -> None:
         """Run one component function for several tensors, side by side.
 
@@ -120,7 +120,7 @@ class RuleInterpreter:
             memories: Each tensor's registers, changed in place; one that is not there is 0.
             likes: Tensors of the shape [F], dtype and device of each one's vectors.
             seeds: Keys of random draws.
-            counts: How often each tensor's function has run before.
+            counts: Number of the step, from 1, for rules that count them.
         """
         for step in self._steps[component]:
             if step.op.kernel == "vector_global_norm":

@@ -33,9 +33,7 @@ class Bucket:
     states: list[dict[str, Any]]
 
 
-def run_foreach(
-    rule: CompiledRule, buckets: Sequence[Bucket], loss: float | Tensor | None
-) -> None:
+def run_foreach(rule: CompiledRule, buckets: Sequence[Bucket], loss: float | Tensor | None) -> None:
     """One step by the rule's functions over lists."""
     plan, source = rule.plan, rule.source
     names = [register_name(register) for register in plan.numbers]
@@ -49,7 +47,7 @@ def run_foreach(
             name: _float64(_input(name, settings, states[0].get("step"), loss))
             for name in source.inputs
         }
-        given |= {name: states[0][name].clone() for name in names}
+        given |= {name: _float64(states[0][name].clone()) for name in names}
         given |= {
             name: [state[name] for state in states] for name in map(register_name, plan.tensors)
         }
@@ -59,7 +57,9 @@ def run_foreach(
         updates.append(rule.update(part.params, grads, **given))
     for part, values in zip(parts, run_together(updates), strict=True):
         for name, value in zip(names, values or (), strict=True):
-            torch._foreach_copy_([state[name] for state in part.states], [value] * len(part.states))
+            torch._foreach_copy_(
+                [state[name] for state in part.states], [value.reshape(1)] * len(part.states)
+            )
 
 
 def run_one_by_one(
@@ -69,18 +69,19 @@ def run_one_by_one(
     plan = rule.plan
     memories: list[Memory] = []
     flat: list[Tensor] = []
+    counts: list[Tensor | None] = []
     for bucket in buckets:
         for param, grad, state in zip(bucket.params, bucket.grads, bucket.states, strict=True):
             like = param.detach().reshape(-1)
             flat.append(like)
-            if plan.counts_steps:
-                state["step"].add_(1.0)
+            count = state["step"] + 1.0 if plan.counts_steps else None
+            counts.append(count)
             memory: Memory = {"v1": like, "v0": grad.reshape(-1)}
             if bucket.settings["maximize"]:
                 memory["v0"] = -memory["v0"]
             for register, name in _SCALAR_INPUTS.items():
                 if name in plan.reads:
-                    value = _input(name, bucket.settings, state.get("step"), loss)
+                    value = _input(name, bucket.settings, count, loss)
                     memory[register] = _float64(value)
             for register, constant in plan.constants.items():
                 value = constant.number if isinstance(constant, Fill) else constant
@@ -93,13 +94,16 @@ def run_one_by_one(
                 memory[name] = state[name].reshape(-1) if register[0] == "v" else state[name]
             memories.append(memory)
     states = [state for bucket in buckets for state in bucket.states]
-    counts = [state["step"] - 1 if "step" in state else None for state in states]
     seeds = [state.get("seed", 0) for state in states]
     rule.interpreter.run("update", memories, flat, seeds, counts)
 
     settings = [bucket.settings for bucket in buckets for _ in bucket.params]
     params = [param for bucket in buckets for param in bucket.params]
-    for group, param, state, memory in zip(settings, params, states, memories, strict=True):
+    for group, param, state, memory, count in zip(
+        settings, params, states, memories, counts, strict=True
+    ):
+        if count is not None:
+            state["step"].copy_(count)
         if "v2" in memory:
             param.sub_((_float64(group["lr"]) * memory["v2"]).to(param.dtype).view(param.shape))
         for register in (*plan.tensors, *plan.numbers):
@@ -145,9 +149,9 @@ def _input(
 def _float64(value: float | Tensor) -> Tensor:
     """A number as a 0-dimensional tensor of its own."""
     if isinstance(value, Tensor):
-        return value.detach().to("cpu", torch.float64, copy=True).reshape(())
+        return value.detach().to("cpu", torch.float64).reshape(())
     return torch.tensor(value, dtype=torch.float64)
 
 
 def _spread(value: Tensor, kind: str, like: Tensor) -> Tensor:
-    return value if kind == "s" else value.to(like).expand(like.shape)
+    return value.reshape(()) if kind == "s" else value.to(like).expand(like.shape)

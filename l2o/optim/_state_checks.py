@@ -30,9 +30,7 @@ def checked_state_dict(
     for position, group in enumerate(groups):
         _check_rule(plan, group, f"state_dict.param_groups[{position}].rule")
     order = [index for group in groups for index in group.get("params", ())]
-    shapes = {
-        index: param.shape for index, param in zip(order, params, strict=False)
-    }
+    shapes = {index: param.shape for index, param in zip(order, params, strict=False)}
     checked = {}
     for index, state in states.items():
         place = f"state_dict.state[{index!r}]"
@@ -46,7 +44,7 @@ def restored_numbers(plan: RulePlan, states: Mapping[Any, dict[str, Any]]) -> No
     """Make tensors of the plain numbers again."""
     for state in states.values():
         for name in _number_names(plan):
-            state[name] = torch.tensor(state[name], dtype=torch.float64)
+            state[name] = torch.tensor([state[name]], dtype=torch.float64)
 
 
 def _number_names(plan: RulePlan) -> list[str]:

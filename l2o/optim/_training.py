@@ -46,6 +46,7 @@ def train_with_rule(
     Raises:
         ValueError: If a setting is wrong or missing.
 
+    >>> import torch
     >>> module = nn.Linear(2, 1)
     >>> batch = torch.eye(2), torch.ones(2, 1)
     >>> losses = train_with_rule(

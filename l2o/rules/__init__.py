@@ -23,7 +23,7 @@ Search
     RuleFitness      fitness of a rule: its tuned loss against a tuned baseline's
     run_funnel, Stage, StageResult, FunnelResult, Standing      rules against baselines
 
-Names of the last two groups load on first use.
+Names of the search, and tasks, load on first use.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from l2o.rules._evaluation import RuleResult, evaluate_rule
 from l2o.rules._hand_written import HAND_WRITTEN_RULES, hand_written_rule
 from l2o.rules._harness import (
     GRADIENT,
@@ -49,7 +50,6 @@ from l2o.rules._rule_file import RuleFile, find_rule, read_rule_file
 if TYPE_CHECKING:
     from l2o.rules._config import RuleSearchConfig, load_rule_config, rule_config_names
     from l2o.rules._config_sections import Stage
-    from l2o.rules._evaluation import RuleResult, evaluate_rule
     from l2o.rules._fitness import RuleFitness, TunedRun, tuned_runs
     from l2o.rules._funnel import FunnelResult, StageResult, Standing, run_funnel
     from l2o.rules._op_sets import RULE_OP_SETS
@@ -61,7 +61,6 @@ _HOME = {
     "FunnelResult": "_funnel",
     "RULE_OP_SETS": "_op_sets",
     "RuleFitness": "_fitness",
-    "RuleResult": "_evaluation",
     "RuleSearchConfig": "_config",
     "RuleSearchResult": "_rule_search",
     "RuleTasks": "_tasks",
@@ -71,7 +70,6 @@ _HOME = {
     "TunedRun": "_fitness",
     "UpdateRuleSearch": "_rule_search",
     "UpdateRuleSpace": "_space",
-    "evaluate_rule": "_evaluation",
     "load_rule_config": "_config",
     "rule_config_names": "_config",
     "run_funnel": "_funnel",

@@ -47,9 +47,9 @@ LOSS = "def Setup():\ndef Update():\n  v2 = s2 * v0\n"
 
 def model(dtype=torch.float64):
     torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
-    ).to(dtype)
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).to(
+        dtype
+    )
 
 
 def batch(dtype=torch.float64):
@@ -323,9 +323,7 @@ def test_half_precision_parameters_keep_their_dtype(dtype):
 
 
 def test_memory_formats_are_kept():
-    param = torch.nn.Parameter(
-        torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last)
-    )
+    param = torch.nn.Parameter(torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last))
     optimizer = EvolvedOptimizer([param], "adamw", lr=0.1)
     param.grad = torch.randn_like(param)
     optimizer.step()

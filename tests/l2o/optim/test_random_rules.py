@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automl_zero.ops import OPS
@@ -90,7 +90,9 @@ def rules(draw):
 @pytest.mark.parametrize("foreach", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @settings(
-    max_examples=150, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rule=rules(), seed=st.integers(0, 100))
 def test_any_rule_follows_the_reference_interpreter(dtype, foreach, rule, seed):
