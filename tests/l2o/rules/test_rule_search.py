@@ -261,7 +261,8 @@ def test_a_run_by_the_command_line(
 ) -> None:
     folder, out = tmp_path / "runs" / "one", tmp_path / "found.json"
     arguments = ["l2o", "evolve", str(toml), "--run", str(folder), "--workers", "1"]
-    assert main([*arguments, "--out", str(out), "--set", "stop.individuals=480"]) == 0
+    settings = ["--set", "stop.individuals=480", "--set", "population.initial=momentum"]
+    assert main([*arguments, "--out", str(out), *settings]) == 0
     found = capsys.readouterr()
     assert "Stage stage 1" in found.out and "Stage last" in found.out
     assert "480 individuals" in found.out and "written:" in found.err
