@@ -275,7 +275,9 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Expe
     return read_config(name_or_path, overrides, CONFIG_FOLDER, ExperimentConfig.from_data, _SETS)
 
 
-_SETS: Final[dict[KeyPath, list[KeyPath]]] = {("tasks", "*"): [("tasks", name) for name in _TASK_SETS]}
+_SETS: Final[dict[KeyPath, list[KeyPath]]] = {
+    ("tasks", "*"): [("tasks", name) for name in _TASK_SETS]
+}
 
 
 def _section(kind: type, table: Any, path: tuple[str, ...]) -> Any:

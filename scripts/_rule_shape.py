@@ -28,7 +28,9 @@ def has_sign_of_interpolated_momentum(rule: Program) -> bool:
     """Whether a rule's update is a sign of a mixture of the gradient and a momentum, like Lion's.
 
     A momentum is a register that mixes its own value of the step before with the gradient. The
-    update may have other terms beside the sign, such as weight decay, and the mixture too.
+    sign must be of another mixture than the one that is kept: the sign of the momentum itself
+    (Signum) does not count. The update may have other terms beside the sign, such as weight
+    decay, and the mixture too.
 
     >>> from l2o.rules import hand_written_rule
     >>> [has_sign_of_interpolated_momentum(hand_written_rule(n)) for n in ("lion", "adamw")]
@@ -47,10 +49,12 @@ def has_sign_of_interpolated_momentum(rule: Program) -> bool:
         for register, node in held.items()
         if {GRADIENT, register} <= set(_mixed(node))
     }
-    return any(
-        GRADIENT in (leaves := set(_mixed(sign.inputs[0]))) and leaves & momenta
-        for sign in _signs(value(UPDATE))
-    )
+    for sign in _signs(value(UPDATE)):
+        (mixture,) = sign.inputs
+        mixed = set(_mixed(mixture))
+        if GRADIENT in mixed and any(held[it] != mixture for it in mixed & momenta):
+            return True
+    return False
 
 
 def _signs(node: Node) -> Iterator[Node]:

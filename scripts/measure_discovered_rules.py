@@ -110,7 +110,8 @@ def gain(rule: Sequence[float], baseline: Sequence[float]) -> tuple[float, float
     mean = statistics.mean(logs)
     if len(logs) < 2:
         return mean, -math.inf, math.inf
-    width = float(scipy.stats.t.ppf(0.975, len(logs) - 1)) * statistics.stdev(logs) / len(logs) ** 0.5
+    quantile = float(scipy.stats.t.ppf(0.975, len(logs) - 1))
+    width = quantile * statistics.stdev(logs) / len(logs) ** 0.5
     return mean, mean - width, mean + width
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from automl_zero._config_values import KeyProblem
 from automl_zero.evolution.runs import Run
-from automl_zero.program import Program
 from automl_zero.report._matplotlib import PALETTE, inline_svg
 from automl_zero.report._page import markup
 from automl_zero.report._run_report import Figure, Section, Table
@@ -142,14 +141,3 @@ def _draw(ax: Axes, runs: Mapping[str, TunedRun]) -> None:
     ax.set_ylabel("training loss")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
-
-
-def found_rule(run: Run) -> Program:
-    """The simplified rule of a finished run, or the best one so far.
-
-    Raises:
-        ValueError: If the run is of another kind or has found nothing yet.
-    """
-    if run.kind != RULE_SEARCH or run.best is None:
-        raise ValueError(f"run: expected one that has found a rule, received {run.path}")
-    return parse_rule((run.result or {}).get("simplified") or run.best["genome"])

@@ -20,7 +20,9 @@ def fitness(program: Program) -> float:
 
 def test_what_earns_nothing_goes_and_what_earns_stays() -> None:
     linear = hand_built_program("linear")
-    extra = Program.parse("def Setup():\ndef Predict():\n  s3 = sin(s1)\n  s3 = s3 * s3\ndef Learn():")
+    extra = Program.parse(
+        "def Setup():\ndef Predict():\n  s3 = sin(s1)\n  s3 = s3 * s3\ndef Learn():"
+    )
     tail = Program.parse("def Setup():\n  s5 = 1e-12\ndef Predict():\ndef Learn():\n"
                          "  v3 = s5 * v0\n  v1 = v1 + v3")
     whole = linear.replace(

@@ -23,6 +23,7 @@ from l2o.rules import (
     UpdateRuleSearch,
     UpdateRuleSpace,
     check_rule,
+    find_rule,
     hand_written_rule,
     load_rule_config,
     parse_rule,
@@ -275,6 +276,16 @@ def test_a_run_by_the_command_line(
     assert "finished" in capsys.readouterr().out
     assert main(["resume", str(folder), "--workers", "1", "--quiet"]) == 0
     assert found.out.splitlines()[-2] in capsys.readouterr().out
+
+
+def test_the_rule_of_a_run_is_found_by_its_folder(toml: Path, tmp_path: Path) -> None:
+    result = UpdateRuleSearch(load_rule_config(toml)).run(tmp_path / "run")
+    found = find_rule(tmp_path / "run")
+    assert found.rule == result.simplified and found.learning_rate == result.learning_rate
+    assert found.origin == "a search of automl-zero: two slopes; seed 3"
+    Run.create(tmp_path / "toy", kind="toy", config={})
+    with pytest.raises(ValueError, match="expected a run that has found a rule"):
+        find_rule(str(tmp_path / "toy"))
 
 
 def test_pages_show_funnel_and_loss_curves(
