@@ -52,7 +52,7 @@ def has_sign_of_interpolated_momentum(rule: Program) -> bool:
     for sign in _signs(value(UPDATE)):
         (mixture,) = sign.inputs
         mixed = set(_mixed(mixture))
-        if GRADIENT in mixed and any(held[it] != mixture for it in mixed & momenta):
+        if GRADIENT in mixed and any(held[it] is not mixture for it in mixed & momenta):
             return True
     return False
 
