@@ -114,6 +114,7 @@ cdef extern from "update_rule.h":
         int seeds, settings, steps
         const double *start
         const double *learning_rate
+        const double *schedule
         const double *weight_decay
         const uint64_t *draw_seeds
     ctypedef struct RuleOutcome:

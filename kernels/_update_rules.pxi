@@ -77,9 +77,11 @@ cdef class CompiledProblem:
         trial.draw_seeds = &draw_seeds[0, 0]
 
     def try_rule(self, const uint8_t[::1] raw, int setup_size, const double[::1] learning_rates,
-                 const double[::1] weight_decays, double[:, :, ::1] loss, double[:, ::1] final,
-                 double[:, ::1] accuracy):
+                 const double[::1] weight_decays, const double[::1] schedule,
+                 double[:, :, ::1] loss, double[:, ::1] final, double[:, ::1] accuracy):
         """Trains with a rule, whose instructions `raw` holds, setup first.
+
+        `schedule` [steps] is what the learning rates are multiplied by.
 
         Fills `loss` [settings, seeds, steps], `final` and `accuracy` [settings, seeds].
         """
@@ -101,6 +103,7 @@ cdef class CompiledProblem:
         trial.steps = loss.shape[2]
         trial.learning_rate = &learning_rates[0]
         trial.weight_decay = &weight_decays[0]
+        trial.schedule = &schedule[0]
         outcome.loss = &loss[0, 0, 0]
         outcome.final = &final[0, 0]
         outcome.accuracy = &accuracy[0, 0]

@@ -42,6 +42,7 @@ typedef struct {
     int seeds, settings, steps;
     const double *start;          /* [coordinate][seed], the tensors one after the other */
     const double *learning_rate, *weight_decay;  /* [setting] */
+    const double *schedule;       /* [step]: what the learning rates are multiplied by */
     const uint64_t *draw_seeds;   /* [tensor][seed]: keys of the rule's own random numbers */
 } RuleTrial;
 

@@ -335,6 +335,18 @@ static int record_losses(Training *training, int step, double *loss)
     return any_alive;
 }
 
+static void set_rates(Training *training, int step)
+{
+    const RuleTrial *trial = training->trial;
+    const int lanes = training->lanes;
+    for (int lane = 0; lane < lanes; lane++) {
+        int setting = number_of_lane(training, lane) / trial->seeds;
+        REAL rate = (REAL)(trial->learning_rate[setting] * trial->schedule[step]);
+        for (int k = 0; k < 4; k++)
+            training->rate[k * lanes + lane] = rate;
+    }
+}
+
 static void train_block(Training *training, const LiveRule *live, RuleOutcome outcome)
 {
     const RuleTrial *trial = training->trial;
@@ -342,8 +354,6 @@ static void train_block(Training *training, const LiveRule *live, RuleOutcome ou
     for (int lane = 0; lane < training->lanes; lane++) {
         int setting = number_of_lane(training, lane) / trial->seeds;
         weight_decay[lane] = trial->weight_decay[setting];
-        for (int k = 0; k < 4; k++)
-            training->rate[k * training->lanes + lane] = (REAL)trial->learning_rate[setting];
         training->alive[lane] = lane < training->used_lanes;
     }
     memset(training->zeroed, 0, training->zeroed_bytes);
@@ -357,6 +367,7 @@ static void train_block(Training *training, const LiveRule *live, RuleOutcome ou
         if (!any_alive)
             continue;
         fill_inputs(training, step, weight_decay);
+        set_rates(training, step);
         run_component(training, RULE_UPDATE);
     }
     for (; step < trial->steps; step++)

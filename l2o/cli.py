@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from automl_zero.cli._output import err, require_writable, write_whole
+from l2o.rules import _commands as rules
 
 app = typer.Typer(
     help="Update rules: search for optimizers, and use them.",
@@ -22,6 +23,11 @@ app = typer.Typer(
 @app.callback()
 def _commands() -> None:
     """Update rules: search for optimizers, and use them."""
+
+
+app.command("evolve")(rules.evolve)
+app.command("configs")(rules.configs)
+app.command("report")(rules.report)
 
 
 @app.command("export")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_zero._config_values import integer, number
+from automl_zero._config_values import choice, integer, number
 from automl_zero.program import Program
 from l2o.rules._harness import check_rule
 from l2o.rules.optimizees._problems import Problem
 
 Float64Array = NDArray[np.float64]
+
+Schedule = Literal["constant", "linear"]
+SCHEDULES: Final = ("constant", "linear")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +52,7 @@ def evaluate_rule(
     learning_rates: Sequence[float],
     weight_decays: Sequence[float] = (0.0,),
     steps: int | None = None,
+    schedule: Schedule = "constant",
 ) -> RuleResult:
     """Train with a rule, from each seed of a problem, at each setting.
 
@@ -62,6 +67,9 @@ def evaluate_rule(
         weight_decays: What the rule finds in ``s3``; each is tried with each learning rate.
         steps: Updates, at most the problem's; None for all of them. The schedule position ``s1``
             is their share that lies behind.
+        schedule: ``"constant"`` learning rates, or ``"linear"``: times the share of the training
+            that lies ahead. Networks are trained with a decay in practice; and without one, rules
+            that decay by themselves (they see ``s1``) have an advantage over all published ones.
 
     Raises:
         ValueError: If the rule is none, or an argument has the wrong type or range.
@@ -92,10 +100,23 @@ def evaluate_rule(
     seeds = len(problem.seeds)
     loss = np.empty((len(settings), seeds, steps))
     final, accuracy = np.empty((len(settings), seeds)), np.empty((len(settings), seeds))
+    factors = schedule_factors(schedule, steps)
     instructions, offsets = rule.to_arrays()
     raw = np.ascontiguousarray(instructions).view(np.uint8).reshape(-1)
-    problem.compiled.try_rule(raw, int(offsets[1]), rate, decay, loss, final, accuracy)
+    problem.compiled.try_rule(raw, int(offsets[1]), rate, decay, factors, loss, final, accuracy)
     return RuleResult(loss, final, accuracy, rate, decay)
+
+
+def schedule_factors(schedule: str, steps: int) -> Float64Array:
+    """What the learning rate is multiplied by at each step, shape ``[steps]``.
+
+    Raises:
+        ValueError: If there is no schedule of that name.
+    """
+    choice("schedule", schedule, SCHEDULES)
+    if schedule == "constant":
+        return np.ones(steps)
+    return 1.0 - np.arange(steps) / steps
 
 
 def _numbers(name: str, values: Sequence[float]) -> list[float]:

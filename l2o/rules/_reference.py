@@ -202,6 +202,7 @@ def evaluate_rule(
     weight_decay: float = 0.0,
     seed: int = 0,
     steps: int,
+    factors: Float64Array | None = None,
 ) -> tuple[Float64Array, float, float]:
     """Train from one seed at one setting.
 
@@ -212,6 +213,7 @@ def evaluate_rule(
         weight_decay: The second one.
         seed: Position of the seed in the problem.
         steps: Updates.
+        factors: What the learning rate is multiplied by at each step; None: 1.
 
     Returns:
         Loss before each update ``[steps]``, the final loss, the accuracy; NaN after a loss
@@ -239,6 +241,7 @@ def evaluate_rule(
                 memory[GRADIENT], memory[PARAMETER] = its_gradient, its_values
             _run(rule, "update", memories, draw_seeds, step)
             update = np.concatenate([memory[UPDATE] for memory in memories])
-            parameters = parameters - learning_rate * update
+            rate = learning_rate * (1.0 if factors is None else factors[step])
+            parameters = parameters - rate * update
         final, accuracy = held_out(problem, parameters, seed)
     return losses, final, accuracy if math.isfinite(final) else math.nan

@@ -86,11 +86,14 @@ def read_rule_file(path: str | Path) -> RuleFile:
     """The update rule in a file.
 
     Args:
-        path: A file with program text, or with the JSON of :meth:`RuleFile.to_json`.
+        path: A file with program text, or with the JSON of :meth:`RuleFile.to_json`; the folder
+            of a run, for the rule that it has found.
 
     Raises:
         ValueError: If there is no such file, or it holds neither; names the file.
     """
+    if Path(path).is_dir():
+        return _rule_of_run(Path(path))
     try:
         with open(path, "rb") as file:
             raw = file.read(_MAX_BYTES + 1)
@@ -108,13 +111,34 @@ def read_rule_file(path: str | Path) -> RuleFile:
         raise ValueError(f"{path}: {error}") from None
 
 
+def _rule_of_run(folder: Path) -> RuleFile:
+    from automl_zero.evolution.runs import Run
+
+    run = Run.open(folder)
+    best, result = run.best, run.result or {}
+    if run.kind != "update rule search" or best is None:
+        raise ValueError(f"rule: expected a run that has found a rule, received {folder}")
+    config = run.config.get("config")
+    description = config.get("description") if isinstance(config, Mapping) else ""
+    origin = f"a search of automl-zero: {description}; seed {run.seed}"
+    try:
+        return RuleFile(
+            parse_rule(result.get("simplified") or best["genome"]),
+            result.get("learning_rate"),
+            result.get("weight_decay"),
+            origin,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder}: {error}") from None
+
+
 def find_rule(rule: Any) -> RuleFile:
     """The update rule that is meant by a program, its text, a name or a file.
 
     Args:
         rule: A :class:`~automl_zero.program.Program`, program text, a name of
-            :data:`HAND_WRITTEN_RULES`, the path of a file as :func:`read_rule_file` takes it, or
-            a :class:`RuleFile`, which is returned as it is.
+            :data:`HAND_WRITTEN_RULES`, the path of a file or run as :func:`read_rule_file` takes
+            it, or a :class:`RuleFile`, which is returned as it is.
 
     Raises:
         ValueError: If it is none of these.
