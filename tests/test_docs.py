@@ -85,7 +85,7 @@ def test_commands_exist(words):
 
 def check_command_line(words):
     """Let Typer parse the arguments and the configuration be loaded, but run nothing."""
-    command, words = typer.main.get_command(_app.app), list(words)
+    command, group, words = typer.main.get_command(_app.app), words[0], list(words)
     while hasattr(command, "get_command"):  # a group
         name = words.pop(0)
         command = command.get_command(None, name)
@@ -94,7 +94,7 @@ def check_command_line(words):
     given = SimpleNamespace(**{"config": None, "overrides": None, "name": None} | context.params)
     name = given.config or given.name
     if name is not None and not name.endswith(".toml"):
-        load = load_rule_config if words[0] == "l2o" else load_config
+        load = load_rule_config if group == "l2o" else load_config
         load(name, given.overrides or ())
 
 
