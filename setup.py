@@ -21,7 +21,12 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 ENGINE = "automl_zero.kernels._engine"
-PER_ISA = ["kernels/lockstep_f64.c", "kernels/lockstep_f32.c"]
+PER_ISA = [
+    "kernels/lockstep_f64.c",
+    "kernels/lockstep_f32.c",
+    "kernels/update_rule_f64.c",
+    "kernels/update_rule_f32.c",
+]
 
 # No contraction and no fast-math: every build of a kernel gives the same bits, and NaN
 # ends a training run early. -fno-math-errno and -fno-trapping-math change no value.

@@ -7,20 +7,29 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 from automl_zero._config_values import boolean, choice, did_you_mean, integer, number
-from automl_zero.ops import OP_BY_NAME, OPS
+from automl_zero.ops import OP_BY_NAME, ORIGINAL_OPS
 from automl_zero.program import MAX_INSTRUCTIONS
 
-INITIAL_POPULATIONS: Final = ("random", "no_op", "linear", "neural_net", "damaged_neural_net")
+INITIAL_POPULATIONS: Final = (
+    "random",
+    "no_op",
+    "linear",
+    "logistic",
+    "neural_net",
+    "damaged_neural_net",
+    "bilinear",
+)
 COMBINATIONS: Final = ("mean", "median")
 PRECISIONS: Final = ("float64", "float32")
 BASELINES: Final = ("neural_net", "linear")
 MIGRATIONS: Final = ("ring", "star", "random", "none")
 
 OP_SETS: Final = {
-    "all": tuple(op.name for op in OPS if op.output),
-    "deterministic": tuple(op.name for op in OPS if op.output and not op.random),
+    "all": tuple(op.name for op in ORIGINAL_OPS if op.output),
+    "deterministic": tuple(op.name for op in ORIGINAL_OPS if op.output and not op.random),
 }
-"""Named op lists. ``NO_OP`` is in none: it does nothing and is as dear as an addition."""
+"""Named op lists, of the original op table. ``NO_OP`` is in none: it does nothing and is as dear
+as an addition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

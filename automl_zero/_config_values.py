@@ -155,4 +155,11 @@ def _toml_value(value: Any) -> str:
         if len(one_line) <= 90:
             return one_line
         return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+    if isinstance(value, Mapping):
+        pairs = [
+            f"{_toml_key(key)} = {_toml_value(item)}"
+            for key, item in value.items()
+            if item is not None
+        ]
+        return f"{{{', '.join(pairs)}}}"
     return repr(value)  # int and float, whose nan and inf read the same in TOML

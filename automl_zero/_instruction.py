@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, ROW, ConstantRole, Op, known_ops
+from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, ROW, WEIGHT, ConstantRole, Op, known_ops
 
 MAX_REGISTERS: Final = 20
 """Registers of one kind a memory can have: ``s0..s19``, ``v0..v19``, ``m0..m19``."""
@@ -47,7 +47,7 @@ class Instruction:
         in1: Number of the first input register, 0..19; 0 if the op has no input.
         in2: Number of the second input register, 0..19; 0 if the op has none.
         out: Number of the output register, 0..19.
-        act: Constant of a scalar op, float64.
+        act: Constant of a scalar op, or the weight of an interpolation; float64.
         f0: First constant of any other op; rounded to float32, as are ``f1`` and ``f2``.
         f1: Second constant.
         f2: Third constant.
@@ -55,7 +55,7 @@ class Instruction:
     Raises:
         ValueError: If the op is unknown, a register number is outside 0..19, a field that
             the op does not use is not 0, a position constant (index, row, column) is
-            outside [0, 1), or a finite constant overflows float32.
+            outside [0, 1), a weight outside [0, 1], or a finite constant overflows float32.
 
     >>> instruction = Instruction("VECTOR_INNER_PRODUCT_OP", in1=1, in2=0, out=1)
     >>> print(instruction)
@@ -209,7 +209,7 @@ def checked_constant(role: ConstantRole, field: str, value: float) -> float:
 
     Raises:
         ValueError: If it is no real number, overflows float32, or is a position outside
-            [0, 1). A position that rounds up to 1 counts as outside.
+            [0, 1) or a weight outside [0, 1]. A position that rounds up to 1 counts as outside.
     """
     if isinstance(value, (str, bytes)):
         raise ValueError(f"{field}: expected a number, received {value!r}")
@@ -224,6 +224,8 @@ def checked_constant(role: ConstantRole, field: str, value: float) -> float:
         raise ValueError(f"{field}: expected a number that fits {kind}, received {value}") from None
     if role in POSITION_ROLES and not 0.0 <= number < 1.0:
         raise ValueError(f"{field}: expected {role.name} in [0, 1), received {value}")
+    if role is WEIGHT and not 0.0 <= number <= 1.0:
+        raise ValueError(f"{field}: expected {role.name} in [0, 1], received {value}")
     # One NaN only: its payload has no meaning and would not survive the text form.
     return math.nan if math.isnan(number) else number
 

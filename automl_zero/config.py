@@ -18,12 +18,12 @@ Index:
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from automl_zero._config_files import KeyPath, below, built, names_in, read_config, section
 from automl_zero._config_sections import (
     BASELINES,
     COMBINATIONS,
@@ -45,9 +45,7 @@ from automl_zero._config_sections import (
 )
 from automl_zero._config_values import (
     KeyProblem,
-    did_you_mean,
     integer,
-    parse_override,
     require_known_keys,
     toml_text,
 )
@@ -89,7 +87,9 @@ _REQUIRED: Final = ("tasks", "memory", "setup", "predict", "learn", "stop")
 _HAND_BUILT_MEMORY: Final = {
     "linear": MemorySizes(4, 3, 0),
     "neural_net": MemorySizes(5, 9, 2),
+    "logistic": MemorySizes(5, 3, 0),
     "damaged_neural_net": MemorySizes(5, 9, 2),
+    "bilinear": MemorySizes(8, 5, 4),
 }
 
 
@@ -231,7 +231,7 @@ class ExperimentConfig:
             if name not in data["tasks"]:
                 raise KeyProblem(("tasks", name), "expected this section, received none")
             specs[name] = _task_spec(TaskSpec, data["tasks"][name], ("tasks", name))
-        return _built(cls, {**values, "tasks": TasksConfig(**specs)}, ())
+        return built(cls, {**values, "tasks": TasksConfig(**specs)}, ())
 
 
 _SECTIONS: Final[dict[str, type]] = {
@@ -258,7 +258,7 @@ def config_names() -> tuple[str, ...]:
     >>> "demo" in config_names()
     True
     """
-    return tuple(sorted(path.stem for path in CONFIG_FOLDER.glob("*.toml")))
+    return names_in(CONFIG_FOLDER)
 
 
 def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
@@ -274,95 +274,17 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Expe
         ValueError: If there is no such experiment, the text is not TOML, a key is unknown
             or a value wrong; names file or override, and key.
     """
-    source, text = _read(name_or_path)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{source}: expected TOML: {error}") from None
-    origin: dict[tuple[str, ...], str] = {}
-    for override in overrides:
-        origin |= dict.fromkeys(_apply_override(data, override), f"override {override!r}")
-    try:
-        return ExperimentConfig.from_data(data)
-    except KeyProblem as problem:
-        blamed = [text for path, text in origin.items() if _related(path, problem.path)]
-        raise ValueError(f"{blamed[-1] if blamed else source}: {problem}") from None
+    return read_config(name_or_path, overrides, CONFIG_FOLDER, ExperimentConfig.from_data, _SETS)
 
 
-def _related(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """True if one path leads to or through the other."""
-    depth = min(len(path), len(other))
-    return depth > 0 and path[:depth] == other[:depth]
-
-
-def _read(name_or_path: str | Path) -> tuple[str, str]:
-    """Name for messages, and text."""
-    names = config_names()
-    if str(name_or_path) in names:
-        file = CONFIG_FOLDER / f"{name_or_path}.toml"
-        return f"config {str(name_or_path)!r}", file.read_text(encoding="utf-8")
-    path = Path(name_or_path)
-    try:
-        return str(path), path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ValueError(
-            f"config: expected a TOML file or one of {', '.join(names)}, received "
-            f"{str(name_or_path)!r}{did_you_mean(str(name_or_path), names)}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"config: expected a readable TOML file: {path}: {error}") from None
-
-
-def _apply_override(data: dict[str, Any], override: str) -> list[tuple[str, ...]]:
-    """Put the override's value into the nested tables; returns its keys' paths."""
-    path, value = parse_override(override)
-    if path[:2] == ("tasks", "*"):
-        paths = [("tasks", name, *path[2:]) for name in _TASK_SETS]
-    else:
-        paths = [path]
-    for full in paths:
-        _put(data, full, value, override)
-    return paths
-
-
-def _put(data: dict[str, Any], path: tuple[str, ...], value: Any, override: str) -> None:
-    table = data
-    for depth, part in enumerate(path[:-1]):
-        inner = table.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise ValueError(f"override {override!r}: {'.'.join(path[: depth + 1])} is no section")
-        table = inner
-    if isinstance(table.get(path[-1]), dict) and not isinstance(value, dict):
-        keys = ", ".join(table[path[-1]])
-        raise ValueError(f"override {override!r}: expected one of its keys ({keys}) to be set")
-    table[path[-1]] = value
+_SETS: Final[dict[KeyPath, list[KeyPath]]] = {
+    ("tasks", "*"): [("tasks", name) for name in _TASK_SETS]
+}
 
 
 def _section(kind: type, table: Any, path: tuple[str, ...]) -> Any:
     """A section's dataclass from its table."""
-    require_known_keys(path, table, [item.name for item in fields(kind)])
-    values = dict(table)
-    if kind is MutationConfig and "weights" in values:
-        values["weights"] = _section(MutationWeights, values["weights"], (*path, "weights"))
-    return _built(kind, values, path)
-
-
-def _built(kind: Any, values: dict[str, Any], path: tuple[str, ...]) -> Any:
-    """``kind(**values)``, its complaint ``"key: ..."`` put below ``path``."""
-    try:
-        return kind(**values)
-    except KeyProblem:
-        raise
-    except ValueError as error:
-        raise _below(path, str(error)) from None
-
-
-def _below(path: tuple[str, ...], message: str) -> KeyProblem:
-    key, colon, rest = message.partition(": ")
-    inner = tuple(key.split("."))
-    if colon and all(part.isidentifier() for part in inner):
-        return KeyProblem((*path, *inner), rest)
-    return KeyProblem(path, message)
+    return section(kind, table, path, {MutationConfig: {"weights": MutationWeights}})
 
 
 def _task_spec(kind: Any, table: Any, path: tuple[str, ...]) -> Any:
@@ -371,7 +293,7 @@ def _task_spec(kind: Any, table: Any, path: tuple[str, ...]) -> Any:
     try:
         return kind.from_data(table)
     except ValueError as error:
-        raise _below(path, str(error)) from None
+        raise below(path, str(error)) from None
 
 
 def _check_ops_fit(name: str, component: ComponentConfig, memory: MemorySizes) -> None:

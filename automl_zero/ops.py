@@ -25,10 +25,12 @@ products add ``0.0`` because their sums start from +0 and so never give -0.
 This module imports the standard library only, because the build reads it before
 anything is installed.
 
-Source of ids, names, meanings and costs: Real et al., "AutoML-Zero: Evolving Machine
-Learning Algorithms From Scratch" (ICML 2020) and its published search engine. The
-inconsistencies there (heaviside at 0, min/max with NaN) are kept on purpose: they are
-the semantics.
+Source of ids, names, meanings and costs of the first 65 rows: Real et al., "AutoML-Zero:
+Evolving Machine Learning Algorithms From Scratch" (ICML 2020) and its published search
+engine. The inconsistencies there (heaviside at 0, min/max with NaN) are kept on purpose: they
+are the semantics. The rows behind them are what published update rules need besides (sign,
+clip, interpolation, ...). They are in no op set of supervised programs; their costs are those
+of original ops that do as much arithmetic.
 """
 
 from __future__ import annotations
@@ -48,13 +50,15 @@ class ConstantRole:
 
     ``low`` and ``high`` bound the uniform draw of a fresh constant. ``mutation`` is
     ``"scale_or_flip"`` (sign flipped with probability 0.1, else magnitude times a
-    log-normal factor, sigma 1), ``"scale"`` (never flipped) or ``"redraw"``.
+    log-normal factor, sigma 1), ``"scale"`` (never flipped), ``"redraw"`` or ``"log_odds"``:
+    the odds ``p / (1 - p)`` times a log-normal factor, sigma ln 10, so that 0.9 becomes 0.99,
+    and 0.99 becomes 0.999, in one step of about one sigma (0 and 1 are redrawn).
     """
 
     name: str
     low: float
     high: float
-    mutation: Literal["scale_or_flip", "scale", "redraw"]
+    mutation: Literal["scale_or_flip", "scale", "redraw", "log_odds"]
 
 
 VALUE: Final = ConstantRole("value", -1.0, 1.0, "scale_or_flip")
@@ -65,8 +69,9 @@ LOW: Final = ConstantRole("low", -1.0, 1.0, "scale_or_flip")
 HIGH: Final = ConstantRole("high", -1.0, 1.0, "scale_or_flip")
 MEAN: Final = ConstantRole("mean", -1.0, 1.0, "scale_or_flip")
 STD: Final = ConstantRole("std", 0.0, 1.0, "scale")
+WEIGHT: Final = ConstantRole("weight", 0.0, 1.0, "log_odds")
 
-CONSTANT_ROLES: Final = (VALUE, INDEX, ROW, COLUMN, LOW, HIGH, MEAN, STD)
+CONSTANT_ROLES: Final = (VALUE, INDEX, ROW, COLUMN, LOW, HIGH, MEAN, STD, WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +88,9 @@ class Op:
         text: Program text with ``{out}``, ``{a}``, ``{b}`` and the constants' roles.
         numpy: Meaning as a NumPy expression (see the module docstring).
         constants: Roles of the constants, in storage order. One constant of a scalar
-            op with role ``value`` lives in the float64 field ``act``; all others live in
-            the float32 fields ``f0``, ``f1``, ``f2``.
+            op with role ``value`` lives in the float64 field ``act``, and so does a weight,
+            whose distance from 1 matters; all others live in the float32 fields ``f0``,
+            ``f1``, ``f2``.
         commutative: Swapping the inputs changes no bit of the result.
         random: Draws from its task's counter-based stream.
         keeps_output: Writes part of its output register, so it also reads it.
@@ -124,7 +130,7 @@ class Op:
     @property
     def constant_fields(self) -> tuple[str, ...]:
         """Storage field of each constant, in the order of :attr:`constants`."""
-        if self.output == "s" and self.constants == (VALUE,):
+        if self.constants == (WEIGHT,) or (self.output == "s" and self.constants == (VALUE,)):
             return ("act",)
         return ("f0", "f1", "f2")[: len(self.constants)]
 
@@ -138,6 +144,11 @@ class Op:
 _START = " + (0.0 if F >= 8 else -0.0)"
 
 _STD = "sqrt(sum(a * a) / {n} - square(sum(a) / {n}))"
+
+_SIGN = "where(a > 0, 1.0, where(a < 0, -1.0, a))"
+# As numpy.clip: a low above high gives high, and NaN stays.
+_CLIP = "where(a > high, high, where(a < low, where(low > high, high, low), a))"
+_INTERPOLATE = "(1 - weight) * a + weight * b"
 
 OPS: Final[tuple[Op, ...]] = (
     Op(0, "NO_OP", "", "", 3013921, text="NoOp()", numpy=""),
@@ -346,7 +357,55 @@ OPS: Final[tuple[Op, ...]] = (
        latex=r"{out} \sim \mathcal{{N}}({mean}, {std}^2)^{{F \times F}}",
        text="{out} = gaussian({mean}, {std}, (n_features, n_features))",
        numpy="gaussian(mean, std, (F, F))", constants=(MEAN, STD), random=True),
+    Op(65, "SCALAR_SIGN_OP", "s", "s", 4057075,
+       latex=r"{out} \leftarrow \mathrm{{sign}}({a})",
+       text="{out} = sign({a})", numpy=_SIGN),
+    Op(66, "VECTOR_SIGN_OP", "v", "v", 3965743,
+       latex=r"{out} \leftarrow \mathrm{{sign}}({a})",
+       text="{out} = sign({a})", numpy=_SIGN),
+    Op(67, "SCALAR_SQRT_OP", "s", "s", 4212086,
+       latex=r"{out} \leftarrow \sqrt{{{a}}}",
+       text="{out} = sqrt({a})", numpy="sqrt(a)"),
+    Op(68, "VECTOR_SQRT_OP", "v", "v", 6311851,
+       latex=r"{out} \leftarrow \sqrt{{{a}}}",
+       text="{out} = sqrt({a})", numpy="sqrt(a)"),
+    Op(69, "SCALAR_POWER_OP", "ss", "s", 11755929,
+       latex=r"{out} \leftarrow {a}^{{{b}}}",
+       text="{out} = power({a}, {b})", numpy="power(a, b)", moves_zero=True),
+    Op(70, "VECTOR_POWER_OP", "vs", "v", 47023716,
+       latex=r"{out} \leftarrow {a}^{{\circ {b}}}",
+       text="{out} = power({a}, {b})", numpy="power(a, b)", moves_zero=True),
+    Op(71, "SCALAR_CLIP_OP", "s", "s", 4573695,
+       latex=r"{out} \leftarrow \mathrm{{clip}}({a}, {low}, {high})",
+       text="{out} = clip({a}, {low}, {high})", numpy=_CLIP,
+       constants=(LOW, HIGH), moves_zero=True),
+    Op(72, "VECTOR_CLIP_OP", "v", "v", 3989956,
+       latex=r"{out} \leftarrow \mathrm{{clip}}({a}, {low}, {high})",
+       text="{out} = clip({a}, {low}, {high})", numpy=_CLIP,
+       constants=(LOW, HIGH), moves_zero=True),
+    Op(73, "SCALAR_INTERPOLATE_OP", "ss", "s", 4703759,
+       latex=r"{out} \leftarrow (1 - {weight}) \, {a} + {weight} \, {b}",
+       text="{out} = interpolate({a}, {b}, {weight})", numpy=_INTERPOLATE, constants=(WEIGHT,)),
+    Op(74, "VECTOR_INTERPOLATE_OP", "vv", "v", 4701519,
+       latex=r"{out} \leftarrow (1 - {weight}) \, {a} + {weight} \, {b}",
+       text="{out} = interpolate({a}, {b}, {weight})", numpy=_INTERPOLATE, constants=(WEIGHT,)),
+    Op(75, "VECTOR_COSINE_OP", "vv", "s", 12883851,
+       latex=r"{out} \leftarrow \cos \angle({a}, {b})",
+       text="{out} = cosine({a}, {b})",
+       numpy="sum(a * b) / (sqrt(sum(a * a)) * sqrt(sum(b * b)))",
+       commutative=True, moves_zero=True),
+    # Where a vector is one of several tensors (see l2o.rules), the norm is over all of them.
+    Op(76, "VECTOR_GLOBAL_NORM_OP", "v", "s", 4810562,
+       latex=r"{out} \leftarrow \left\| {a} \right\|_{{\mathrm{{all}}}}",
+       text="{out} = global_norm({a})", numpy="sqrt(sum(a * a))"),
+    Op(77, "VECTOR_EXP_OP", "v", "v", 47023716,
+       latex=r"{out} \leftarrow \exp {a}",
+       text="{out} = exp({a})", numpy="exp(a)", moves_zero=True),
 )  # fmt: skip
+
+ORIGINAL_OPS: Final[tuple[Op, ...]] = OPS[:65]
+"""The op table of the original project. Op sets of supervised programs draw on it alone, so that
+rows behind it change no search."""
 
 MAX_CUSTOM_OPS: Final = 64
 """Most ops that a process can have beside the table: the kernels have room for no more."""

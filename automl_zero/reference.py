@@ -120,7 +120,7 @@ _VOCABULARY: Final[Mapping[str, Any]] = {
         name: getattr(np, name)
         for name in (
             "abs", "arange", "arccos", "arcsin", "arctan", "cos", "exp", "float32", "full", "log",
-            "outer", "sin", "sqrt", "square", "stack", "tan", "tile", "where",
+            "outer", "power", "sin", "sqrt", "square", "stack", "tan", "tile", "where",
         )
     },
 }  # fmt: skip

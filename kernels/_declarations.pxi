@@ -80,6 +80,55 @@ cdef extern from "lockstep.h":
     const LockstepKernels *lockstep_kernels(const char *isa, int real_bytes) nogil
 
 
+cdef extern from "update_rule.h":
+    enum: MAX_TENSORS
+    enum: MAX_LAYERS
+    ctypedef enum OptimizeeKind:
+        QUADRATIC
+        ROSENBROCK
+        RASTRIGIN
+        CLASSIFIER
+    ctypedef enum Activation:
+        RELU
+        TANH
+    ctypedef struct Optimizee:
+        OptimizeeKind kind
+        int tensors
+        int size[6]
+        const void *matrix
+        const double *optimum
+        int layers
+        int width[4]
+        Activation activation
+        const void *train_x
+        const void *test_x
+        const int32_t *train_y
+        const int32_t *test_y
+        int test_count, batch
+        const int32_t *order
+    ctypedef struct RuleView:
+        const Instruction *code[2]
+        int size[2]
+    ctypedef struct RuleTrial:
+        const Optimizee *optimizee
+        int seeds, settings, steps
+        const double *start
+        const double *learning_rate
+        const double *schedule
+        const double *weight_decay
+        const uint64_t *draw_seeds
+    ctypedef struct RuleOutcome:
+        double *loss
+        double *final
+        double *accuracy
+    ctypedef struct RuleKernels:
+        const char *name
+        int (*try_rule)(Workspace *, const RuleView *, const RuleTrial *, RuleOutcome) nogil
+        int (*gradient)(Workspace *, const RuleTrial *, double *, double *) nogil
+        double (*multiply_adds)(int64_t) nogil
+    const RuleKernels *rule_kernels(const char *isa, int real_bytes) nogil
+
+
 cdef extern from "stream.h":
     ctypedef struct Stream:
         uint64_t state

@@ -12,5 +12,6 @@ import os
 include "_declarations.pxi"
 include "_custom_ops.pxi"
 include "_evaluation.pxi"
+include "_update_rules.pxi"
 include "_population.pxi"
 include "_program_evolution.pxi"

@@ -14,7 +14,8 @@
      : kind == 'm' ? 2 * MAX_REGISTERS : NO_REGISTER)
 #define ROW(id, NAME, kernel, in1, in2, out, n_constants, cost, flags, c0, c1, c2) \
     [id] = {in1, in2, out, n_constants, flags, {c0, c1, c2},                       \
-            FIRST(in1), FIRST(in2), FIRST(out), BIT(in1), BIT(in2), BIT(out), id, 0,     \
+            FIRST(in1), FIRST(in2), FIRST(out), BIT(in1), BIT(in2), BIT(out),            \
+            LEAF_OF(id), 0,                                                             \
             (double)cost},
 OpInfo OP_INFO[OP_CAPACITY] = {OP_TABLE(ROW)};
 #undef ROW

@@ -20,7 +20,7 @@ FLAGS = {
     "OP_ACT": 8,
     "OP_KEEPS_ZERO": 16,
 }
-MUTATIONS = {"scale_or_flip": 0, "scale": 1, "redraw": 2}
+MUTATIONS = {"scale_or_flip": 0, "scale": 1, "redraw": 2, "log_odds": 3}
 
 
 def load_ops(path: str | Path) -> ModuleType:
@@ -59,6 +59,7 @@ def op_table_header(ops: ModuleType) -> str:
             "#define OP_TABLE_H",
             "",
             f"#define OP_COUNT {len(ops.OPS)}",
+            f"#define ORIGINAL_OP_COUNT {len(ops.ORIGINAL_OPS)}",
             f"#define CUSTOM_OP_COUNT {ops.MAX_CUSTOM_OPS}",
             f"#define ROLE_COUNT {len(role_rows) + 1}",
             "",

@@ -4,8 +4,8 @@
      VARIANT   name of the variant, pasted onto every function
      FEATURE_COUNT  feature size: a constant, or bound->features
      LANE_COUNT     lane count: a constant, or bound->lanes
-     LAYOUT    LANES, ONE_LANE (LANE_COUNT is 1: features are the contiguous dimension) or
-               PACKED (see leaf_packed.h)
+     LAYOUT    LANES, ONE_LANE (LANE_COUNT is 1: features are the contiguous dimension),
+               PACKED (see leaf_packed.h) or TENSOR (see leaf_tensor.h)
    Elementwise ops run over whole vectors of the padded register; ops that mix features
    run lane vector by lane vector. Sums follow the engine's fixed order (see sum_of). */
 
@@ -68,6 +68,39 @@ ELEMENTWISE_2(scalar_max, SCALAR_VECTORS, SELECT(x < y, y, x))
 ELEMENTWISE_2(vector_max, VECTOR_VECTORS, SELECT(x < y, y, x))
 ELEMENTWISE_2(matrix_max, MATRIX_VECTORS, SELECT(x > y, x, y))
 
+/* Ops that update rules need. */
+#define SIGN SELECT(x > 0, VSPLAT(1), SELECT(x < 0, VSPLAT(-1), x))
+ELEMENTWISE(scalar_sign, SCALAR_VECTORS, SIGN)
+ELEMENTWISE(vector_sign, VECTOR_VECTORS, SIGN)
+ELEMENTWISE(scalar_sqrt, SCALAR_VECTORS, VSQRT(x))
+ELEMENTWISE(vector_sqrt, VECTOR_VECTORS, VSQRT(x))
+/* A low above high was lowered to it when the instruction was bound. */
+#define CLIP(name, vectors)                                                     \
+    LEAF(name)                                                                  \
+    {                                                                           \
+        const int count = vectors;                                              \
+        const VREAL low = VSPLAT(bound->first), high = VSPLAT(bound->second);   \
+        for (int k = 0; k < count; k++) {                                       \
+            VREAL x = VLOAD(bound->a + k * WIDTH);                              \
+            x = SELECT(x > high, high, SELECT(x < low, low, x));                \
+            VSTORE(bound->out + k * WIDTH, x);                                  \
+        }                                                                       \
+    }
+CLIP(scalar_clip, SCALAR_VECTORS)
+CLIP(vector_clip, VECTOR_VECTORS)
+#define INTERPOLATE(name, vectors)                                              \
+    LEAF(name)                                                                  \
+    {                                                                           \
+        const int count = vectors;                                              \
+        const VREAL weight = VSPLAT(bound->value), rest = VSPLAT(1 - bound->value); \
+        for (int k = 0; k < count; k++) {                                       \
+            VREAL x = VLOAD(bound->a + k * WIDTH), y = VLOAD(bound->b + k * WIDTH); \
+            VSTORE(bound->out + k * WIDTH, rest * x + weight * y);              \
+        }                                                                       \
+    }
+INTERPOLATE(scalar_interpolate, SCALAR_VECTORS)
+INTERPOLATE(vector_interpolate, VECTOR_VECTORS)
+
 /* Two elementwise instructions as one leaf: t is the first result, z the second one's other
    operand. Both results are stored, but the second need not wait for the first to come back
    from memory, which takes longer than the arithmetic. */
@@ -99,19 +132,20 @@ PAIR_FIRSTS(vector, VECTOR_VECTORS)
 PAIR_SECONDS(scalar, SCALAR_VECTORS, heavyside, SELECT(x >= 0, VSPLAT(1), VSPLAT(0)))
 PAIR_SECONDS(vector, VECTOR_VECTORS, heavyside, SELECT(x > 0, VSPLAT(1), VSPLAT(0)))
 
-#define TRANSCENDENTAL(name, function)                                          \
+#define TRANSCENDENTAL(name, vectors, function)                                 \
     LEAF(name)                                                                  \
     {                                                                           \
-        const int count = SCALAR_VECTORS * WIDTH;                               \
+        const int count = (vectors) * WIDTH;                                    \
         for (int k = 0; k < count; k += DOUBLES)                                \
             STORE_DOUBLES(bound->out + k, function(LOAD_DOUBLES(bound->a + k)));\
     }
-TRANSCENDENTAL(scalar_sin, vsin)
-TRANSCENDENTAL(scalar_cos, vcos)
-TRANSCENDENTAL(scalar_arcsin, varcsin)
-TRANSCENDENTAL(scalar_arccos, varccos)
-TRANSCENDENTAL(scalar_arctan, varctan)
-TRANSCENDENTAL(scalar_log, vlog)
+TRANSCENDENTAL(scalar_sin, SCALAR_VECTORS, vsin)
+TRANSCENDENTAL(scalar_cos, SCALAR_VECTORS, vcos)
+TRANSCENDENTAL(scalar_arcsin, SCALAR_VECTORS, varcsin)
+TRANSCENDENTAL(scalar_arccos, SCALAR_VECTORS, varccos)
+TRANSCENDENTAL(scalar_arctan, SCALAR_VECTORS, varctan)
+TRANSCENDENTAL(scalar_log, SCALAR_VECTORS, vlog)
+TRANSCENDENTAL(vector_exp, VECTOR_VECTORS, vexp)
 
 /* tan and exp are the C library's, lane by lane (8 and 3 ns): programs iterate them, the
    iterates are chaotic, and a last bit that differs from the original project's changes
@@ -131,6 +165,19 @@ TRANSCENDENTAL(scalar_log, vlog)
     }
 LIBRARY(scalar_tan, tan)
 LIBRARY(scalar_exp, exp)
+
+/* Powers are the C library's too, which are right to less than one ulp for any exponent. */
+#define POWER(name, rows)                                                       \
+    LEAF(name)                                                                  \
+    {                                                                           \
+        for (int row = 0; row < rows; row++)                                    \
+            for (int lane = 0; lane < bound->used_lanes; lane++)                \
+                bound->out[row * LANE_COUNT + lane] =                           \
+                    (REAL)pow((double)bound->a[row * LANE_COUNT + lane],        \
+                              (double)bound->b[lane]);                          \
+    }
+POWER(scalar_power, 1)
+POWER(vector_power, FEATURE_COUNT)
 
 /* Users' own ops: compiled elsewhere, for whole padded registers like the elementwise ops. */
 #define CUSTOM(name, vectors)                                                   \
@@ -158,18 +205,20 @@ LEAF(scalar_const_set)
 
 #if LAYOUT == PACKED
 #include "leaf_packed.h"
+#elif LAYOUT == TENSOR
+#include "leaf_tensor.h"
 #else
 #include "leaf_lanes.h"
 #endif
 
 #define ENTRY(id, NAME, kernel, in1, in2, out, n_constants, cost, flags, c0, c1, c2) \
-    [id] = FN(kernel),
+    [LEAF_OF(id)] = FN(kernel),
 static const Leaf FN(leaves)[LEAF_COUNT] = {
     OP_TABLE(ENTRY)
     [CUSTOM_SCALAR] = FN(scalar_custom),
     [CUSTOM_VECTOR] = FN(vector_custom),
     [CUSTOM_MATRIX] = FN(matrix_custom),
-#if LAYOUT != PACKED
+#if LAYOUT == LANES || LAYOUT == ONE_LANE
     [UNIFORM_MATRIX_VECTOR] = FN(uniform_matrix_vector_product),
 #endif
 #define PAIR_ENTRY(kind, KIND, first, FIRST, second, SECOND) \
@@ -198,8 +247,12 @@ static const Leaf FN(leaves)[LEAF_COUNT] = {
 #undef PAIR_SECONDS
 #undef PAIR_FIRSTS
 #undef PAIR_ENTRY
+#undef SIGN
+#undef CLIP
+#undef INTERPOLATE
 #undef TRANSCENDENTAL
 #undef LIBRARY
+#undef POWER
 #undef CUSTOM
 #undef ROW
 #undef ALL

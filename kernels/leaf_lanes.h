@@ -62,6 +62,17 @@ LEAF(vector_inner_product)
                                                      LANE_COUNT, LANE_COUNT));
 }
 
+LEAF(vector_cosine)
+{
+    EACH_LANE {
+        const REAL *x = bound->a + lane, *y = bound->b + lane;
+        LANE dot = FN(sum_of_products)(x, y, FEATURE_COUNT, LANE_COUNT, LANE_COUNT);
+        LANE xx = FN(sum_of_products)(x, x, FEATURE_COUNT, LANE_COUNT, LANE_COUNT);
+        LANE yy = FN(sum_of_products)(y, y, FEATURE_COUNT, LANE_COUNT, LANE_COUNT);
+        STORE(bound->out + lane, dot / (LANE_SQRT(xx) * LANE_SQRT(yy)));
+    }
+}
+
 #define NORM(name, count)                                                       \
     LEAF(name)                                                                  \
     {                                                                           \
@@ -89,6 +100,7 @@ LEAF(vector_inner_product)
         }                                                                       \
     }
 NORM(vector_norm, FEATURE_COUNT)
+NORM(vector_global_norm, FEATURE_COUNT) /* there is one tensor */
 NORM(matrix_norm, ALL)
 MEAN(vector_mean, FEATURE_COUNT)
 MEAN(matrix_mean, ALL)

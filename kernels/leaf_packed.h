@@ -88,6 +88,16 @@ LEAF(vector_inner_product)
     FN(store_lanes)(bound->out, total);
 }
 
+LEAF(vector_cosine)
+{
+    VREAL dot[LANE_VECTORS], xx[LANE_VECTORS], yy[LANE_VECTORS];
+    FN(sum_of_products)(bound->a, bound->b, PERIODS, dot);
+    FN(sum_of_products)(bound->a, bound->a, PERIODS, xx);
+    FN(sum_of_products)(bound->b, bound->b, PERIODS, yy);
+    EACH_LANE_VECTOR dot[k] /= VSQRT(xx[k]) * VSQRT(yy[k]);
+    FN(store_lanes)(bound->out, dot);
+}
+
 /* Statistics of `rows` runs of `periods` periods each, one result per row. */
 #define NORM(name, rows, periods)                                               \
     LEAF(name)                                                                  \
@@ -127,6 +137,7 @@ LEAF(vector_inner_product)
         }                                                                       \
     }
 NORM(vector_norm, 1, PERIODS)
+NORM(vector_global_norm, 1, PERIODS) /* there is one tensor */
 NORM(matrix_norm, 1, FEATURE_COUNT *PERIODS)
 NORM(matrix_row_norm, FEATURE_COUNT, PERIODS)
 MEAN(vector_mean, 1, PERIODS)

@@ -37,14 +37,6 @@ static NOINLINE void evaluate_block(Evaluation *evaluation, Frame *frame, Frame 
     }
 }
 
-/* Other code may use SSE instructions, which are slow while upper halves are in use. */
-INLINE void clear_upper_halves(void)
-{
-#ifdef __AVX__
-    _mm256_zeroupper();
-#endif
-}
-
 static RegisterSet registers_used(const CanonicalProgram *program)
 {
     RegisterSet used = LABEL | PREDICTION | FEATURES;
@@ -206,8 +198,6 @@ static int run_instruction(Workspace *workspace, const Instruction *ins, int fea
     return 0;
 }
 
-#define STRING_(x) #x
-#define STRING(x) STRING_(x)
 const LockstepKernels PASTE3(lockstep, REAL_NAME, ISA_SUFFIX);
 const LockstepKernels PASTE3(lockstep, REAL_NAME, ISA_SUFFIX) = {
     STRING(ISA_SUFFIX), evaluate, run_instruction, block_lanes,

@@ -35,9 +35,14 @@ typedef uint64_t RegisterSet;
 /* Ops behind the table: users' own, registered at run time. */
 enum { OP_CAPACITY = OP_COUNT + CUSTOM_OP_COUNT };
 
-/* Leaf functions beyond the op table's. These run users' own ops, one for each kind; the
-   others stand in lockstep_impl.h. */
-enum { CUSTOM_SCALAR = OP_COUNT, CUSTOM_VECTOR, CUSTOM_MATRIX, FIRST_OTHER_LEAF };
+/* Numbers of leaf functions: the original ops by id, those that run users' own ops, one for
+   each kind, then the ops behind the original ones. They enter fingerprints, so what is known
+   of a program must not move when the op table grows. Others stand in lockstep_impl.h. */
+enum {
+    CUSTOM_SCALAR = ORIGINAL_OP_COUNT, CUSTOM_VECTOR, CUSTOM_MATRIX,
+    FIRST_OTHER_LEAF = OP_COUNT + 3
+};
+#define LEAF_OF(id) ((id) < ORIGINAL_OP_COUNT ? (id) : (id) + 3)
 
 /* One row of the op table. Register kinds are 's', 'v', 'm' or 0. */
 typedef struct {
@@ -49,7 +54,7 @@ typedef struct {
        and as a bit number (NO_REGISTER): adding the register's number needs no branch. */
     RegisterSet first1, first2, first_out;
     uint8_t bit1, bit2, bit_out;
-    uint8_t leaf;           /* which leaf function runs it: its id, or CUSTOM_... */
+    uint8_t leaf;           /* which leaf function runs it: LEAF_OF(id), or CUSTOM_... */
     uint32_t salt;          /* tells users' own ops apart in fingerprints, whatever their ids */
     double cost;            /* of the train budget */
 } OpInfo;

@@ -134,14 +134,26 @@ static double scaled(double value, int may_flip, Stream *stream)
     return isfinite((float)change) ? copysign(change, value) : value;
 }
 
+/* The odds of a weight times a log-normal factor, sigma ln 10. */
+static double with_other_odds(double weight, Stream *stream)
+{
+    double change = M_LN10 * stream_normal(stream);
+    double changed = 1 / (1 + exp(log1p(-weight) - log(weight) - change));
+    return changed > 0 && changed < 1 ? changed : weight;
+}
+
 static void alter_constant(const ProgramSpace *space, Stream *stream, Instruction *ins)
 {
     const OpInfo *op = &OP_INFO[ins->op];
     int index = (int)stream_below(stream, op->constants);
     const RoleInfo *role = &ROLE_INFO[op->role[index]];
     double value = get_constant(ins, index);
-    if (role->mutation == MUTATE_REDRAW || (space->zero_constants_mutate && value == 0))
+    const int log_odds = role->mutation == MUTATE_LOG_ODDS;
+    if (role->mutation == MUTATE_REDRAW || (space->zero_constants_mutate && value == 0)
+        || (log_odds && !(value > 0 && value < 1)))  /* 0 and 1 have no odds to scale */
         value = draw_constant(ins, role, stream);
+    else if (log_odds)
+        value = with_other_odds(value, stream);
     else
         value = scaled(value, role->mutation == MUTATE_SCALE_OR_FLIP, stream);
     set_constant(ins, index, value);
@@ -158,10 +170,10 @@ static void alter_instruction(const ProgramSpace *space, Stream *stream, Instruc
     if (!op->out)
         return;
     int inputs = (op->in1 != 0) + (op->in2 != 0);
-    uint32_t choice = stream_below(stream, (uint32_t)(inputs ? inputs : 1) + 1);
+    int choice = (int)stream_below(stream, (uint32_t)(1 + inputs + (op->constants != 0)));
     if (choice == 0)
         ins->out = draw_output(space, stream, op->out);
-    else if (!inputs)
+    else if (choice > inputs)
         alter_constant(space, stream, ins);
     else if (choice == 1)
         ins->in1 = draw_input(space, stream, op->in1);

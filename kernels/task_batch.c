@@ -212,38 +212,3 @@ int workspace_reserve(char **memory, size_t *have, size_t need)
     *have = padded(need + need / 4);
     return 0;
 }
-
-#define DECLARE(isa) extern const LockstepKernels lockstep_f64_##isa, lockstep_f32_##isa;
-#define FIND(isa)                                                  \
-    if (!strcmp(name, #isa))                                       \
-        return real_bytes == 8 ? &lockstep_f64_##isa : &lockstep_f32_##isa;
-
-#ifdef HAVE_ISA_V2
-DECLARE(v2)
-#endif
-#ifdef HAVE_ISA_V3
-DECLARE(v3)
-#endif
-#ifdef HAVE_ISA_V4
-DECLARE(v4)
-#endif
-#ifdef HAVE_ISA_BASELINE
-DECLARE(baseline)
-#endif
-
-const LockstepKernels *lockstep_kernels(const char *name, int real_bytes)
-{
-#ifdef HAVE_ISA_V2
-    FIND(v2)
-#endif
-#ifdef HAVE_ISA_V3
-    FIND(v3)
-#endif
-#ifdef HAVE_ISA_V4
-    FIND(v4)
-#endif
-#ifdef HAVE_ISA_BASELINE
-    FIND(baseline)
-#endif
-    return NULL;
-}

@@ -54,6 +54,33 @@ INLINE vdouble vabs(vdouble x)
     return as_double(as_long(x) & INT64_MAX);
 }
 
+/* a > b ? a : b, and a < b ? a : b: the second if one of them is NaN. */
+INLINE vdouble vlarger(vdouble a, vdouble b)
+{
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vdouble)_mm512_max_pd((__m512d)a, (__m512d)b);
+#elif VECTOR_BYTES == 32 && defined(__AVX__)
+    return (vdouble)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif VECTOR_BYTES == 16 && defined(__SSE2__)
+    return (vdouble)_mm_max_pd((__m128d)a, (__m128d)b);
+#else
+    return choose(a > b, a, b);
+#endif
+}
+
+INLINE vdouble vsmaller(vdouble a, vdouble b)
+{
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+    return (vdouble)_mm512_min_pd((__m512d)a, (__m512d)b);
+#elif VECTOR_BYTES == 32 && defined(__AVX__)
+    return (vdouble)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif VECTOR_BYTES == 16 && defined(__SSE2__)
+    return (vdouble)_mm_min_pd((__m128d)a, (__m128d)b);
+#else
+    return choose(a < b, a, b);
+#endif
+}
+
 INLINE vdouble vsqrt(vdouble x)
 {
 #if VECTOR_BYTES == 64 && defined(__AVX512F__)

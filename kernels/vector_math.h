@@ -20,30 +20,41 @@ INLINE vdouble power_of_two(vlong exponent)
     return as_double((exponent + 1023) << 52);
 }
 
+/* exp of each of `count` vectors, a constant. Several at a time, the polynomials' chains of
+   dependent operations overlap. */
+enum { MANY = VECTOR_BYTES == 64 ? 4 : 2 };
+#define EACH_OF_MANY _Pragma("GCC unroll 4") for (int i = 0; i < count; i++)
+
+INLINE void vexp_of_many(const int count, vdouble x[])
+{
+    static const double coefficients[] = {
+        1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0,
+        1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5,
+    };
+    vdouble p[MANY], r[MANY];
+    vlong n[MANY];
+    EACH_OF_MANY {
+        vdouble clamped = vsmaller(splat(710.0), vlarger(splat(-746.0), x[i]));
+        vdouble shifted = clamped * 0x1.71547652b82fep+0 + ROUNDING;
+        vdouble k = shifted - ROUNDING;
+        n[i] = as_long(shifted) - as_long(splat(ROUNDING));
+        r[i] = (clamped - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+        p[i] = splat(1.0 / 6227020800.0);
+    }
+    _Pragma("GCC unroll 11") for (int c = 0; c < 11; c++)
+        EACH_OF_MANY p[i] = p[i] * r[i] + coefficients[c];
+    EACH_OF_MANY {
+        p[i] = p[i] * (r[i] * r[i]) + r[i] + 1.0;
+        vlong half = n[i] >> 1;  /* in two steps: 2^n alone may be subnormal or overflow */
+        vdouble y = p[i] * power_of_two(half) * power_of_two(n[i] - half);
+        x[i] = choose(x[i] == x[i], y, x[i]);
+    }
+}
+
 INLINE vdouble vexp(vdouble x)
 {
-    vdouble clamped = choose(x < splat(-746.0), splat(-746.0), x);
-    clamped = choose(clamped > splat(710.0), splat(710.0), clamped);
-    vdouble shifted = clamped * 0x1.71547652b82fep+0 + ROUNDING;
-    vdouble k = shifted - ROUNDING;
-    vlong n = as_long(shifted) - as_long(splat(ROUNDING));
-    vdouble r = (clamped - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
-    vdouble p = splat(1.0 / 6227020800.0);
-    p = p * r + 1.0 / 479001600.0;
-    p = p * r + 1.0 / 39916800.0;
-    p = p * r + 1.0 / 3628800.0;
-    p = p * r + 1.0 / 362880.0;
-    p = p * r + 1.0 / 40320.0;
-    p = p * r + 1.0 / 5040.0;
-    p = p * r + 1.0 / 720.0;
-    p = p * r + 1.0 / 120.0;
-    p = p * r + 1.0 / 24.0;
-    p = p * r + 1.0 / 6.0;
-    p = p * r + 0.5;
-    p = p * (r * r) + r + 1.0;
-    vlong half = n >> 1;  /* in two steps: 2^n alone may be subnormal or overflow */
-    vdouble y = p * power_of_two(half) * power_of_two(n - half);
-    return choose(x == x, y, x);
+    vexp_of_many(1, &x);
+    return x;
 }
 
 INLINE vdouble vlog(vdouble x)

@@ -1,6 +1,10 @@
 """Learning to optimise: search for update rules, learned optimisers, unrolled solvers.
 
-This room holds nothing yet. It will evolve update rules (component functions ``setup`` and
-``update``) with the evolutionary core of :mod:`automl_zero.evolution`; it may import
-``automl_zero``, never ``nas``.
+Rooms
+    l2o.rules       update rules as programs: run, tried on problems, evolved
+    l2o.optim       update rules as PyTorch optimizers, also as source that needs PyTorch alone
+    l2o.maml        meta-learning: starts from which few steps learn a task
+    l2o.hypergrad   gradients of a validation loss by learning rates, momenta and the like
+
+``l2o`` imports ``automl_zero``, never ``nas``. ``l2o.rules`` works without PyTorch.
 """

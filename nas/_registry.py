@@ -112,8 +112,10 @@ def _make(
     if isinstance(entry, str):
         module, _, attribute = entry.partition(":")
         entry = getattr(importlib.import_module(module), attribute)
-    parameters = list(inspect.signature(entry).parameters)
-    require_known_keys((kind,), options, parameters[len(arguments) :])
+    parameters = inspect.signature(entry).parameters.values()
+    if all(item.kind is not item.VAR_KEYWORD for item in parameters):
+        known = [item.name for item in parameters][len(arguments) :]
+        require_known_keys((kind,), options, known)
     try:
         return entry(*arguments, **options)
     except TypeError as error:  # a text where numbers are due, from a command line

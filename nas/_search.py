@@ -101,10 +101,7 @@ def search(
     if getattr(strategy, "space", space) is not space:
         raise ValueError("strategy: expected one made for the same space, received another")
     data = {
-        "space": {
-            **describe(space),
-            "decisions": {item.name: list(item.options) for item in space.decisions},
-        },
+        "space": describe(space),
         "objective": getattr(objective, "__qualname__", type(objective).__qualname__),
         "strategy": describe(strategy),
         "evaluations": evaluations,

@@ -142,8 +142,12 @@ def front_of(trials: Sequence[FinishedTrial]) -> list[FinishedTrial]:
 
 
 def trial_data(space: ChoiceSpace, trial: FinishedTrial) -> dict[str, Any]:
-    """A trial for people and programs: what ``best.json`` and the result hold."""
+    """A trial for people and programs: what ``best.json`` and the result hold.
+
+    ``fitness`` is what lists of runs show of any search.
+    """
     return {
+        "fitness": trial.values[0],
         "number": trial.number,
         "architecture": space.to_data(trial.architecture),
         "text": space.to_text(trial.architecture),

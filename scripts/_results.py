@@ -26,6 +26,9 @@ class ResultFile:
             self._known[record["key"]] = record["result"]
         path.write_text(whole + "\n" if whole else "")
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._known
+
     def get(self, key: str, measure: Callable[[], Any]) -> Any:
         """The result under ``key``, measured now if it is not known."""
         if key not in self._known:

@@ -16,7 +16,7 @@ from automl_zero.kernels import _engine
 
 from automl_zero.evaluation import Precision, compile_batch, stack_programs
 from automl_zero.evolution import hand_built_program
-from automl_zero.ops import OPS
+from automl_zero.ops import ORIGINAL_OPS
 from automl_zero.program import INSTRUCTION_DTYPE, Program
 from automl_zero.streams import stream_key
 from automl_zero.tasks import TaskBatch, regression_tasks
@@ -37,8 +37,8 @@ LINEAR = hand_built_program("linear")
 # The shipped learning rate of 0.01 diverges with 16 features: most tasks would stop early.
 NETWORK = Program.parse(str(hand_built_program("neural_net")).replace("s3 = 0.01", "s3 = 0.001"))
 
-DETERMINISTIC_OPS = tuple(op.id for op in OPS if not op.random)
-ALL_OPS = tuple(op.id for op in OPS)
+DETERMINISTIC_OPS = tuple(op.id for op in ORIGINAL_OPS if not op.random)
+ALL_OPS = tuple(op.id for op in ORIGINAL_OPS)
 
 
 def drawn_pool(ops: Sequence[int], sizes: tuple[int, int, int], number: int) -> list[Program]:

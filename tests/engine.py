@@ -78,20 +78,30 @@ class Single:
     """One instruction run again and again by the compiled interpreter, with little fuss.
 
     Args:
-        name: Name of an op that writes register 0 of its kind and reads at most s0.
+        name: Name of an op that writes register 0 of its kind and reads at most register 0 of
+            that kind and s1.
         constants: Its constants.
     """
 
     def __init__(self, name: str, **constants: float) -> None:
-        self.output = OP_BY_NAME[name].output
-        self.raw = np.frombuffer(Instruction(name, **constants)._bytes(), np.uint8)
+        op = OP_BY_NAME[name]
+        self.output = op.output
+        second = {"in2": 1} if op.arity == 2 else {}
+        self.raw = np.frombuffer(Instruction(op, **second, **constants)._bytes(), np.uint8)
 
     def __call__(
-        self, value: float = 0.0, features: int = 1, lanes: int = 1, key: int = 0, step: int = 0
+        self,
+        value: Any = 0.0,
+        second: float = 0.0,
+        *,
+        features: int = 1,
+        lanes: int = 1,
+        key: int = 0,
+        step: int = 0,
     ) -> Any:
         memory = {
-            "s": np.full(1, value),
-            "v": np.zeros((1, features)),
+            "s": np.array([0.0 if self.output == "v" else value, second]),
+            "v": np.zeros((1, features)) + (value if self.output == "v" else 0.0),
             "m": np.zeros((int(self.output == "m"), features, features)),
         }
         _engine.run_one_instruction(self.raw, features, lanes, key, step, *memory.values())
@@ -137,6 +147,9 @@ def compiled_functions() -> Iterator[None]:
     meanings = list(reference.MEANINGS)
     for name, function in functions.items():
         meanings[OP_BY_NAME[f"SCALAR_{name}_OP"].id] = _of_first_input(function)
+    for name in ("SCALAR_POWER", "VECTOR_POWER", "VECTOR_EXP"):
+        op = OP_BY_NAME[f"{name}_OP"]
+        meanings[op.id] = _of_inputs(Single(op.name), op.arity)
     replaced = {"MEANINGS": tuple(meanings), "sigmoid": Sigmoid()}
     with (
         mock.patch.multiple(reference, **replaced),
@@ -147,6 +160,10 @@ def compiled_functions() -> Iterator[None]:
 
 def _of_first_input(function: Single) -> Any:
     return lambda a, *_: function(a)
+
+
+def _of_inputs(function: Single, arity: int) -> Any:
+    return lambda a, b, *_: function(a, *(b,)[: arity - 1], features=np.size(a)).copy()
 
 
 def _gaussian(draws: reference.Draws, mean: float, std: float, shape: tuple[int, ...]) -> Any:

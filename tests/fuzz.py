@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from automl_zero.evaluation import canonical_program, evaluate, program_cost, trace
-from automl_zero.ops import COLUMN, INDEX, ROW, known_ops
+from automl_zero.ops import COLUMN, INDEX, ROW, WEIGHT, known_ops
 from automl_zero.program import INSTRUCTION_DTYPE, Program
 from tests.workloads import random_tasks
 
@@ -48,6 +48,8 @@ def valid_bytes(rng: np.random.Generator, count: int) -> np.ndarray:
         value = np.where(plain, rng.normal(size=count).astype(np.float32), items[field])
         items[field] = np.where(is_position, fraction, value)
     items["act"] = np.where(rng.random(count) < 0.7, rng.normal(size=count), items["act"])
+    has_weight = np.array([WEIGHT in op.constants for op in known_ops()])[items["op"]]
+    items["act"] = np.where(has_weight, rng.random(count), items["act"])
     return items
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from automl_zero.ops import COLUMN, INDEX, OPS, ROW, ConstantRole, Op
+from automl_zero.ops import COLUMN, INDEX, OPS, ROW, WEIGHT, ConstantRole, Op
 from automl_zero.program import SUPERVISED_COMPONENTS, Instruction, MemorySizes, Program
 from automl_zero.tasks import Task
 
@@ -21,6 +21,7 @@ DETERMINISTIC_OPS = tuple(op for op in OPS if not op.random)
 
 _TRANSCENDENTAL = {
     "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "log", "gaussian",
+    "power",
 }  # fmt: skip
 EXACT_OPS = tuple(op for op in OPS if not _TRANSCENDENTAL & set(op.kernel.split("_")))
 """Ops without transcendental functions: every interpreter must agree on them to the bit."""
@@ -44,6 +45,8 @@ def constants(role: ConstantRole, field: str) -> st.SearchStrategy[float]:
     """Legal constants of a role, stored in ``field``."""
     if role in (INDEX, ROW, COLUMN):
         return st.floats(0, 1, exclude_max=True, width=32)
+    if role is WEIGHT:
+        return st.floats(0, 1)
     if field == "act":
         return numbers()
     return st.one_of(st.floats(-2, 2, width=32), st.sampled_from(AWKWARD_FLOAT32))

@@ -17,6 +17,7 @@ from automl_zero import Program, evaluate
 from automl_zero.cli import _app
 from automl_zero.config import load_config
 from automl_zero.tasks import regression_tasks
+from l2o.rules import load_rule_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests/golden/README.md"])
@@ -84,7 +85,7 @@ def test_commands_exist(words):
 
 def check_command_line(words):
     """Let Typer parse the arguments and the configuration be loaded, but run nothing."""
-    command, words = typer.main.get_command(_app.app), list(words)
+    command, group, words = typer.main.get_command(_app.app), words[0], list(words)
     while hasattr(command, "get_command"):  # a group
         name = words.pop(0)
         command = command.get_command(None, name)
@@ -93,7 +94,8 @@ def check_command_line(words):
     given = SimpleNamespace(**{"config": None, "overrides": None, "name": None} | context.params)
     name = given.config or given.name
     if name is not None and not name.endswith(".toml"):
-        load_config(name, given.overrides or ())
+        load = load_rule_config if group == "l2o" else load_config
+        load(name, given.overrides or ())
 
 
 def test_the_program_at_the_top_of_the_readme_solves_unseen_tasks():

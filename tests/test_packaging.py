@@ -69,12 +69,16 @@ def test_wheel_holds_all_packages_and_data_and_no_c_sources(wheel: Path) -> None
     assert tops == {"automl_zero", "nas", "l2o"}
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pxi"))]
     assert any(name.startswith("automl_zero/kernels/_engine.") for name in names)
-    for folder in ("automl_zero/configs", "automl_zero/tasks/data"):
+    for folder in (
+        "automl_zero/configs", "automl_zero/tasks/data", "l2o/rules/programs",
+        "nas/benchmarks/data", "nas/report/templates",
+    ):  # fmt: skip
         for path in (ROOT / folder).glob("*"):
             if path.is_file() and path.suffix != ".py":
                 assert f"{folder}/{path.name}" in names
-    for path in (ROOT / "automl_zero").rglob("*.py"):
-        assert path.relative_to(ROOT).as_posix() in names
+    for package in ("automl_zero", "nas", "l2o"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert path.relative_to(ROOT).as_posix() in names
 
 
 @pytest.mark.slow
@@ -96,6 +100,8 @@ def test_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None
         "assert engine.__file__.startswith(sys.argv[1]), engine.__file__\n"
         "assert importlib.util.find_spec('kernels') is None\n"
         "load_config('demo')\n"
+        "from l2o.rules import HAND_WRITTEN_RULES, hand_written_rule\n"
+        "[hand_written_rule(name) for name in HAND_WRITTEN_RULES]\n"
     )
     run(sys.executable, "-c", program, str(site), cwd=tmp_path)
     commands = [path for path in (site / "bin").glob("automl-zero*")]

@@ -14,7 +14,7 @@ import numpy as np
 
 from automl_zero.evaluation import trace
 from automl_zero.liveness import FEATURES, LABEL, PREDICTION, Register
-from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, OPS, ROW, Op
+from automl_zero.ops import COLUMN, INDEX, OP_BY_NAME, OPS, ROW, WEIGHT, Op
 from automl_zero.program import SUPERVISED_COMPONENTS, Instruction, MemorySizes, Program
 from automl_zero.tasks import Task
 from tests.engine import compiled
@@ -121,6 +121,8 @@ def random_instruction(
     for role, field in zip(op.constants, op.constant_fields, strict=True):
         if role in (INDEX, ROW, COLUMN):
             fields[field] = float(np.float32(rng.integers(1 << 24)) / np.float32(1 << 24))
+        elif role is WEIGHT:
+            fields[field] = float(rng.choice([0.0, 1.0, rng.random()]))
         elif rng.random() < awkward:
             fields[field] = float(rng.choice(AWKWARD if field == "act" else AWKWARD_FLOAT32))
         else:

@@ -145,7 +145,12 @@ def _known_text(statistics: Any) -> str:
     """How many individuals had not to be run."""
     if hasattr(statistics, "canonical_hit_rate"):
         return f"known {statistics.canonical_hit_rate:.0%} + FEC {statistics.fec_hit_rate:.0%}"
-    return f"known {statistics.known / max(statistics.individuals, 1):.0%}"
+    text = f"known {statistics.known / max(statistics.individuals, 1):.0%}"
+    if statistics.fec_hits or statistics.probe_failures:
+        text += f" + FEC {statistics.fec_hit_rate:.0%}"
+    if statistics.instructions:
+        text += f" · redundant {statistics.redundant_share:.0%}"
+    return text
 
 
 def _fitness_text(fitness: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -41,9 +43,25 @@ def resume(
     one. The number of workers may be another. Ops of your own are declared again, with --ops.
     """
     run_ops_files(ops)
+    other = _other_kind(run)
+    if other is not None:
+        place = Place(workers=workers, ray=ray, run_dir=run, resume=True, tensorboard=tensorboard)
+        return int(other(run, place, seconds, out, quiet))
     experiment = run_config(run, [f"stop.seconds={seconds!r}"] if seconds is not None else [])
     place = Place(workers=workers, ray=ray, run_dir=run, resume=True, tensorboard=tensorboard)
     return search_and_print(experiment, f"resume {run}", place, out, quiet)
+
+
+def _other_kind(run: Path) -> Callable[..., int] | None:
+    """What goes on with a run that is no search for programs, if a package here knows it."""
+    from automl_zero.evolution.runs import Run
+
+    name = Run.open(run).kind.replace(" ", "-")
+    found = metadata.entry_points(group="automl_zero.resume", name=name)
+    for entry in found:
+        resume_kind: Callable[..., int] = entry.load()
+        return resume_kind
+    return None
 
 
 def run_config(run: Path, overrides: list[str]) -> ExperimentConfig:
@@ -57,7 +75,7 @@ def run_config(run: Path, overrides: list[str]) -> ExperimentConfig:
     opened = Run.open(run)
     if opened.kind != "program search":
         raise ValueError(
-            f"run: expected a program search in {run}, received a {opened.kind}: resume it from "
-            f"Python, which has its fitness function"
+            f"run: expected a program search in {run}, received {opened.kind!r}: resume it with "
+            "the command, or from the Python code, that began it"
         )
     return load_config(run / "config.toml", overrides)

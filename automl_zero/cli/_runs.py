@@ -42,6 +42,7 @@ def _cells(run: Any) -> list[str]:
     try:
         result, best = run.result or {}, run.best or {}
         seconds, events = run.seconds, run.events("epoch")
+        trials = run.events("trial")["individuals"].to_pylist()  # of searches without islands
     except ValueError as error:
         return [run.name, f"damaged: {error}"]
     experiment = max(events["experiment"].to_pylist(), default=0)
@@ -50,7 +51,7 @@ def _cells(run: Any) -> list[str]:
         run.status,
         run.created[:16].replace("T", " "),
         seconds_text(seconds),
-        count_text(individuals_of(events)),
+        count_text(individuals_of(events) or max(trials, default=0)),
         str(experiment or "-"),
         *(
             f"{value:.4f}" if isinstance(value, float) else "-"

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ class Place:
 def run_search(
     config: ExperimentConfig, title: str, *, quiet: bool = False, place: Place | None = None
 ) -> SearchResult:
-    """Search with a progress display; Ctrl-C ends it early with the best program so far.
+    """Search for programs with a progress display; see :func:`run_with_display`.
 
     Args:
         config: The experiment.
@@ -78,27 +78,52 @@ def run_search(
     """
     from automl_zero.evolution import ProgramSearch
 
+    result: SearchResult = run_with_display(
+        ProgramSearch(config).run, config.islands.count, title, quiet=quiet, place=place
+    )
+    return result
+
+
+def run_with_display(
+    run: Callable[..., Any],
+    islands: int,
+    title: str,
+    *,
+    quiet: bool = False,
+    place: Place | None = None,
+    **options: Any,
+) -> Any:
+    """Search with a progress display; Ctrl-C ends it early with the best so far.
+
+    Args:
+        run: The ``run`` of a search: of programs, or of anything else.
+        islands: How many it has: there need be no more workers.
+        title: What the progress display calls it.
+        quiet: Show no progress.
+        place: Where it runs.
+        options: Further arguments of ``run``.
+    """
     place = place or Place()
-    search = ProgramSearch(config)
     with (
         warnings_as_lines(),
         contextlib.ExitStack() as stack,
         StopOnInterrupt() as stop,
         ProgressDisplay(err(), title, quiet) as display,
     ):
-        executor = _executor(place, config.islands.count, stack)
+        executor = _executor(place, islands, stack)
         callbacks: list[Any] = []
         if place.tensorboard is not None:
             from automl_zero.evolution import TensorBoardCallback
 
             callbacks.append(stack.enter_context(TensorBoardCallback(place.tensorboard)))
-        return search.run(
+        return run(
             place.run_dir,
             resume=place.resume,
             executor=executor,
             on_progress=display.update,
             callbacks=callbacks,
             should_stop=stop.is_asked,
+            **options,
         )
 
 

@@ -120,11 +120,14 @@ def _print_best(run: Run) -> None:
         print_plain(annotate(data.program))
         _print_simplified(data, data.simplified)
     else:
-        print_plain(f"\nbest  {data.text_of(data.best.genome)}")
+        text = data.text_of(data.best.genome)
+        print_plain(f"\nbest\n{text}" if "\n" in text else f"\nbest  {text}")
     parts = [f"search {_number(data.best.fitness, 5)}"]
-    if data.is_program_search:
+    if data.has_selection:
         parts.append(f"selection {_number(data.best.select_fitness, 5)}")
-    values = data.final_fitness
+    values, final = data.final_fitness, data.result.get("final_fitness")
+    if not len(values) and isinstance(final, float):
+        parts.append(f"final {_number(final, 5)}")
     if len(values):
         parts.append(
             f"final {_number(data.result.get('final_fitness'), 5)} (mean of {len(values)} unseen "

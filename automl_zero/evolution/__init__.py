@@ -7,6 +7,7 @@ The core, for genomes of any kind
     Improvement             a new best individual and its parent
     PopulationStatistics    where a regularized evolution stands
     BitStringSpace          the smallest search space
+    HarnessSpace            programs of any harness, drawn and mutated in Python
     RandomStream            the numbers a space draws; evolution_stream makes one from a seed
     GenomeSearch            islands of any genomes, from settings to result
     GenomeResult            what it found
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from automl_zero.evolution._bit_strings import BitStringSpace
     from automl_zero.evolution._genome_epoch import GenomeEpoch
     from automl_zero.evolution._genome_search import GenomeResult, GenomeSearch
+    from automl_zero.evolution._harness_space import HarnessSpace
     from automl_zero.evolution._initial_programs import HAND_BUILT_PROGRAMS, hand_built_program
     from automl_zero.evolution._lineage import Birth, Improvement
     from automl_zero.evolution._population_statistics import PERCENTILES, PopulationStatistics
@@ -68,6 +70,7 @@ _HOME = {
     "GenomeResult": "_genome_search",
     "GenomeSearch": "_genome_search",
     "HAND_BUILT_PROGRAMS": "_initial_programs",
+    "HarnessSpace": "_harness_space",
     "Improvement": "_lineage",
     "Individual": "_regularized_evolution",
     "MutationOutcome": "_statistics",
@@ -98,6 +101,7 @@ __all__ = [
     "GenomeResult",
     "GenomeSearch",
     "HAND_BUILT_PROGRAMS",
+    "HarnessSpace",
     "Improvement",
     "Individual",
     "MutationOutcome",

@@ -6,12 +6,17 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Generic
+from dataclasses import replace
+from typing import Any, Final, Generic
 
+from automl_zero.evolution._behaviour_cache import BehaviourCache
 from automl_zero.evolution._regularized_evolution import RegularizedEvolution
 from automl_zero.evolution._search_space import Genome, SearchSpace
 from automl_zero.evolution.islands import EpochResult, Migrant
 from automl_zero.streams import stream_key
+
+FEC_SIZE: Final = 10_000
+"""Fitnesses by behaviour that an island remembers: a state of half a megabyte when full."""
 
 
 class GenomeEpoch(Generic[Genome]):
@@ -27,6 +32,11 @@ class GenomeEpoch(Generic[Genome]):
         seed: Fixes everything random.
         initial: Genomes to start from; none: random ones.
         cache_size: Fitnesses that an island remembers by key. They are part of its state.
+        probe: A short look at a genome before its fitness is measured: a text that tells what
+            it does there, or a number, which then is its fitness (see :class:`GenomeSearch`).
+            A function of the genome alone, like ``fitness``.
+        fec_size: Fitnesses that an island remembers by what the probe saw. They are part of
+            its state.
 
     Raises:
         ValueError: If a size is out of range.
@@ -48,9 +58,13 @@ class GenomeEpoch(Generic[Genome]):
         seed: int = 0,
         initial: Sequence[Genome] = (),
         cache_size: int = 0,
+        probe: Callable[[Genome], str | float] | None = None,
+        fec_size: int = FEC_SIZE,
     ) -> None:
         self.space = space
         self.fitness = fitness
+        self.probe = probe
+        self.fec_size = fec_size
         self.seed = seed
         self._options: dict[str, Any] = {
             "population_size": population_size,
@@ -59,6 +73,7 @@ class GenomeEpoch(Generic[Genome]):
             "cache_size": cache_size,
         }
         self._evolution(0)
+        self._behaviour()
 
     def __call__(
         self,
@@ -76,19 +91,25 @@ class GenomeEpoch(Generic[Genome]):
             RuntimeError: If the fitness function raises, or gives no finite number; names
                 the genome.
         """
-        evolution = self._evolution(island)
+        evolution, behaviour = self._evolution(island), self._behaviour()
+        evaluate = self.fitness if behaviour is None else behaviour
         if state is not None:
-            evolution.restore(json.loads(state))
+            self._restore(evolution, behaviour, json.loads(state))
         for migrant in immigrants:
             genome = self.space.from_data(migrant.genome)
             evolution.immigrate(genome, migrant.fitness, migrant.birth)
         for _ in range(individuals):
-            evolution.run(self._checked_fitness, 1)
+            evolution.run(lambda genome: _checked_fitness(evaluate, genome), 1)
             if deadline is not None and time.time() >= deadline:
                 break
-        statistics = evolution.statistics
+        statistics, data = evolution.statistics, evolution.state()
+        if behaviour is not None:
+            statistics = replace(
+                statistics, fec_hits=behaviour.hits, probe_failures=behaviour.failures
+            )
+            data["behaviour"] = behaviour.state()
         return EpochResult(
-            state=json.dumps(evolution.state()).encode(),
+            state=json.dumps(data).encode(),
             individuals=statistics.individuals,
             improvements=tuple(
                 item.with_genomes(self.space.to_data) for item in evolution.take_improvements()
@@ -110,11 +131,26 @@ class GenomeEpoch(Generic[Genome]):
             data = json.loads(state)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"expected JSON: {error}") from None
-        self._evolution(0).restore(data)
+        self._restore(self._evolution(0), self._behaviour(), data)
 
     def _evolution(self, island: int) -> RegularizedEvolution[Genome]:
         seed = self.seed if island == 0 else stream_key(self.seed, "island", island)
         return RegularizedEvolution(self.space, seed=seed, island=island, **self._options)
+
+    def _behaviour(self) -> BehaviourCache[Genome] | None:
+        if self.probe is None:
+            return None
+        return BehaviourCache(self.fitness, self.probe, self.fec_size)
+
+    def _restore(
+        self,
+        evolution: RegularizedEvolution[Genome],
+        behaviour: BehaviourCache[Genome] | None,
+        data: Any,
+    ) -> None:
+        evolution.restore(data)
+        if behaviour is not None:
+            behaviour.restore(data.get("behaviour"))
 
     def _fittest(self, evolution: RegularizedEvolution[Genome], count: int) -> list[Any]:
         """The fittest individuals alive with different keys; ties by birth."""
@@ -126,13 +162,12 @@ class GenomeEpoch(Generic[Genome]):
             found.setdefault(self.space.key(item.genome), item)
         return list(found.values())
 
-    def _checked_fitness(self, genome: Genome) -> float:
-        try:
-            value = float(self.fitness(genome))
-        except Exception as error:
-            raise RuntimeError(f"fitness: the function failed on {genome!r}: {error}") from error
-        if not math.isfinite(value):
-            raise RuntimeError(
-                f"fitness: expected a finite number for {genome!r}, received {value}"
-            )
-        return value
+
+def _checked_fitness(fitness: Callable[[Genome], float], genome: Genome) -> float:
+    try:
+        value = float(fitness(genome))
+    except Exception as error:
+        raise RuntimeError(f"fitness: the function failed on {genome!r}: {error}") from error
+    if not math.isfinite(value):
+        raise RuntimeError(f"fitness: expected a finite number for {genome!r}, received {value}")
+    return value

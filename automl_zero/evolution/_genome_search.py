@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Generic
 
 from automl_zero._config_values import integer, number
 from automl_zero.config import IslandsConfig
-from automl_zero.evolution._genome_epoch import GenomeEpoch
-from automl_zero.evolution._lineage import Birth, Improvement
+from automl_zero.evolution._genome_epoch import FEC_SIZE
+from automl_zero.evolution._genome_plan import GenomePlan
+from automl_zero.evolution._lineage import Birth
 from automl_zero.evolution._population_statistics import PopulationStatistics
 from automl_zero.evolution._progress import EpochReport, Progress
-from automl_zero.evolution._run_directory import CHECKPOINT_SECONDS, describe
-from automl_zero.evolution._search_plan import Limits
+from automl_zero.evolution._run_directory import CHECKPOINT_SECONDS
+from automl_zero.evolution._search_plan import Candidate, Limits
 from automl_zero.evolution._search_session import Outcome, run_session
 from automl_zero.evolution._search_space import Genome, SearchSpace
 from automl_zero.evolution.runs import Run
@@ -29,6 +29,7 @@ class GenomeResult(Generic[Genome]):
     Attributes:
         genome: The fittest.
         fitness: Its fitness.
+        select_fitness: Its fitness by the judge; the same without one.
         birth: Island, number and generation.
         experiments: Experiments begun.
         seconds: Wall-clock time, earlier sessions included.
@@ -36,17 +37,20 @@ class GenomeResult(Generic[Genome]):
         stopped_by: ``"individuals"``, ``"stagnation"``, ``"seconds"``,
             ``"sufficient fitness"`` or ``"interrupted"``.
         data: The genome as plain data.
+        finalists: The best candidates, the fittest by the judge first.
         run: The run directory; None if there is none.
     """
 
     genome: Genome
     fitness: float
+    select_fitness: float
     birth: Birth
     experiments: int
     seconds: float
     statistics: PopulationStatistics = field(repr=False)
     stopped_by: str
     data: Any = field(repr=False)
+    finalists: tuple[Candidate, ...] = field(default=(), repr=False)
     run: Run | None = field(default=None, repr=False)
 
     def to_data(self) -> dict[str, Any]:
@@ -54,6 +58,7 @@ class GenomeResult(Generic[Genome]):
         return {
             "genome": self.data,
             "fitness": self.fitness,
+            "select_fitness": self.select_fitness,
             "birth": list(self.birth),
             "experiments": self.experiments,
             "seconds": self.seconds,
@@ -84,6 +89,15 @@ class GenomeSearch(Generic[Genome]):
         seed: Fixes everything random.
         initial: Genomes to start from; none: random ones.
         cache_size: Fitnesses that an island remembers by key.
+        probe: A short look at a genome before its fitness is measured: a text that tells what
+            it does there, or a number, which then is its fitness, as of a genome that fails
+            already. Genomes of one text share the fitness of the first of them, which is an
+            approximation where they differ later. None: no probe.
+        fec_size: Fitnesses that an island remembers by what the probe saw.
+        judge: A second fitness, of the candidates alone: new best genomes of an island. The
+            best by it is the result. None: the fitness itself.
+        select_margin: A candidate so far below the best one's fitness is not judged.
+        finalists: How many of the best candidates are kept for the result.
 
     Raises:
         ValueError: If a number is out of range, or there is no limit at all.
@@ -114,6 +128,11 @@ class GenomeSearch(Generic[Genome]):
         seed: int = 0,
         initial: Sequence[Genome] = (),
         cache_size: int = 0,
+        probe: Callable[[Genome], str | float] | None = None,
+        fec_size: int = FEC_SIZE,
+        judge: Callable[[Genome], float] | None = None,
+        select_margin: float = 0.0,
+        finalists: int = 1,
     ) -> None:
         for name, value in (("individuals", individuals), ("stagnation", stagnation)):
             if value is not None:
@@ -128,7 +147,7 @@ class GenomeSearch(Generic[Genome]):
             raise ValueError(
                 "individuals, stagnation, seconds: expected at least one limit, received none"
             )
-        self._plan = _GenomePlan(
+        self._plan = GenomePlan(
             space,
             fitness,
             {
@@ -136,7 +155,12 @@ class GenomeSearch(Generic[Genome]):
                 "tournament_size": tournament_size,
                 "initial": tuple(initial),
                 "cache_size": cache_size,
+                "probe": probe,
+                "fec_size": fec_size,
             },
+            judge=judge,
+            select_margin=number("select_margin", select_margin, 0),
+            finalists=integer("finalists", finalists, 1, 10_000),
             seed=integer("seed", seed, 0, 2**64 - 1),
             islands=islands if islands is not None else IslandsConfig(),
             limits=Limits(
@@ -184,73 +208,13 @@ class GenomeSearch(Generic[Genome]):
         return GenomeResult(
             genome=self._plan.space.from_data(best.genome),
             fitness=best.fitness,
+            select_fitness=best.select_fitness,
             birth=best.birth,
             experiments=outcome.experiments,
             seconds=outcome.seconds,
             statistics=outcome.statistics,
             stopped_by=outcome.stopped_by,
             data=best.genome,
+            finalists=outcome.finalists,
             run=outcome.run,
         )
-
-
-class _GenomePlan(Generic[Genome]):
-    """A :class:`~automl_zero.evolution._search_plan.SearchPlan` of any genomes."""
-
-    kind = "genome search"
-    statistics_type = PopulationStatistics
-    select_margin = 0.0
-
-    def __init__(
-        self,
-        space: SearchSpace[Genome],
-        fitness: Callable[[Genome], float],
-        options: dict[str, Any],
-        *,
-        seed: int,
-        islands: IslandsConfig,
-        limits: Limits,
-    ) -> None:
-        self.space = space
-        self.seed = seed
-        self.islands = islands
-        self.limits = limits
-        self._fitness = fitness
-        self._options = options
-        self.epoch_function(seed)  # complains of wrong options
-        self.epoch_individuals = islands.epoch or 10 * options["population_size"]
-
-    def config_data(self) -> dict[str, Any]:
-        """Space, settings and limits; the fitness function by name."""
-        limits = asdict(self.limits)
-        del limits["seconds"]
-        options = dict(self._options)
-        options["initial"] = [self.space.to_data(item) for item in options["initial"]]
-        return {
-            "space": describe(self.space),
-            "fitness": getattr(self._fitness, "__qualname__", type(self._fitness).__qualname__),
-            "seed": self.seed,
-            "islands": asdict(self.islands),
-            "limits": limits,
-            **options,
-        }
-
-    def config_text(self) -> str | None:
-        """None: there is no file form of a search of this kind."""
-        return None
-
-    def epoch_function(self, seed: int) -> GenomeEpoch[Genome]:
-        """The epochs of the experiment with this seed."""
-        return GenomeEpoch(self.space, self._fitness, seed=seed, **self._options)
-
-    def judge(self, seed: int) -> Callable[[Improvement[Any]], float]:
-        """There are no selection tasks: the fitness itself."""
-        return lambda improvement: improvement.fitness
-
-    def genome_text(self, genome: Any) -> str:
-        """Text as it is, other plain data as JSON."""
-        return genome if isinstance(genome, str) else json.dumps(genome)
-
-    def check_genome(self, genome: Any) -> None:
-        """Make sure that it is a genome of this space."""
-        self.space.from_data(genome)

@@ -19,13 +19,16 @@ _NO_OP: Final = Instruction("NO_OP")
 
 
 def hand_built_program(name: str) -> Program:
-    """A hand-built program of the AutoML-Zero search engine.
+    """A hand-built program: to compare with, or to start a search from.
 
     Args:
         name: ``"linear"``: a linear model trained by stochastic gradient descent;
             ``"neural_net"``: two layers with ReLU and biases, likewise;
             ``"damaged_neural_net"``: the network without its random start, which cannot
-            learn before a search repairs it; ``"no_op"``: nothing.
+            learn before a search repairs it; ``"no_op"``: nothing. These are the AutoML-Zero
+            search engine's. ``"logistic"``: a linear classifier with bias; ``"bilinear"``:
+            noisy inputs, a bilinear form of them, normalised gradients and averaged weights,
+            as in the best program of the AutoML-Zero paper (figure 6).
 
     Raises:
         ValueError: If there is none of that name.
@@ -45,7 +48,14 @@ def hand_built_program(name: str) -> Program:
     return Program.parse((PROGRAM_FOLDER / f"{name}.txt").read_text(encoding="utf-8"))
 
 
-HAND_BUILT_PROGRAMS: Final = ("no_op", "linear", "neural_net", "damaged_neural_net")
+HAND_BUILT_PROGRAMS: Final = (
+    "no_op",
+    "linear",
+    "logistic",
+    "neural_net",
+    "damaged_neural_net",
+    "bilinear",
+)
 """Names that :func:`hand_built_program` takes."""
 
 

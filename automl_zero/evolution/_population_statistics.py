@@ -14,7 +14,16 @@ from automl_zero._config_values import integer, number
 PERCENTILES: Final = (5, 25, 50, 75, 95)
 """Percentiles of the fitness that statistics give."""
 
-_COUNTS: Final = ("individuals", "immigrants", "outstanding", "known")
+_COUNTS: Final = (
+    "individuals",
+    "immigrants",
+    "outstanding",
+    "known",
+    "fec_hits",
+    "probe_failures",
+    "instructions",
+    "live_instructions",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +34,11 @@ class PopulationStatistics:
         individuals: Individuals told so far.
         immigrants: Individuals that came from other islands.
         outstanding: Individuals asked for and not told yet.
-        known: Individuals whose fitness came from the cache.
+        known: Individuals whose fitness came from the cache, by their key.
+        fec_hits: Individuals that behave on the probe as another one whose fitness is known.
+        probe_failures: Individuals whose fitness the probe told, as of those that fail there.
+        instructions: Of all individuals together, where the space tells sizes; else 0.
+        live_instructions: Those of them that can have an effect.
         best_fitness: Best fitness ever; -inf before any.
         mean_fitness: Mean fitness of the population; NaN while it is empty, as the next.
         percentile_fitness: :data:`PERCENTILES` of the population's fitness.
@@ -36,6 +49,10 @@ class PopulationStatistics:
     immigrants: int = 0
     outstanding: int = 0
     known: int = 0
+    fec_hits: int = 0
+    probe_failures: int = 0
+    instructions: int = 0
+    live_instructions: int = 0
     best_fitness: float = -math.inf
     mean_fitness: float = math.nan
     percentile_fitness: tuple[float, ...] = (math.nan,) * len(PERCENTILES)
@@ -43,8 +60,25 @@ class PopulationStatistics:
 
     @property
     def evaluations(self) -> int:
-        """Individuals whose fitness had to be measured."""
-        return self.individuals - self.known
+        """Individuals whose fitness had to be measured in full."""
+        return self.individuals - self.known - self.fec_hits - self.probe_failures
+
+    @property
+    def fec_hit_rate(self) -> float:
+        """Share of the individuals that behave on the probe as another one."""
+        return self.fec_hits / max(self.individuals, 1)
+
+    @property
+    def evaluation_rate(self) -> float:
+        """Share of the individuals that were evaluated in full."""
+        return self.evaluations / max(self.individuals, 1)
+
+    @property
+    def redundant_share(self) -> float:
+        """Share of the instructions of all individuals that had no effect; NaN if unknown."""
+        if not self.instructions:
+            return math.nan
+        return 1 - self.live_instructions / self.instructions
 
     def to_data(self) -> dict[str, Any]:
         """Everything as plain data; what is not finite as None."""

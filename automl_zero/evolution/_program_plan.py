@@ -44,6 +44,7 @@ class ProgramPlan:
     kind = "program search"
     statistics_type = Statistics
     select_margin = SELECT_MARGIN
+    finalists = 1
 
     def __init__(self, config: ExperimentConfig) -> None:
         stop, experiments = config.stop, config.experiments

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from automl_zero._config_values import integer, number
 from automl_zero.config import MUTATION_TYPES
-from automl_zero.evolution._portable_ops import local_ops, portable_ops
+from automl_zero.evolution._portable_ops import (
+    FIRST_CUSTOM_OP,
+    FORMER_FIRST_CUSTOM_OP,
+    local_ops,
+    portable_ops,
+)
 from automl_zero.evolution._statistics import COUNTS, OUTCOME_COUNTS
 from automl_zero.kernels import _engine
 from automl_zero.program import (
@@ -68,7 +73,7 @@ def save_state(compiled: _engine.CompiledEvolution) -> bytes:
         "version": _VERSION,
         **scalars,
         "best": None if best is None else [best[0], best[1], best_code.hex(), best[3]],
-        **({"custom_ops": op_names} if op_names else {}),
+        **({"custom_ops": op_names, "first_custom_op": FIRST_CUSTOM_OP} if op_names else {}),
     }
     schema = _SCHEMA.with_metadata({"state": json.dumps(meta)})
     sink = pa.BufferOutputStream()
@@ -189,9 +194,10 @@ def _parse(state: bytes) -> tuple[dict[str, Any], Any, Any, Any, Any, Any]:
             raise ValueError(f"{name}: expected {expected!r}")
     best = meta.pop("best")
     op_names = meta.pop("custom_ops", [])
+    first = meta.pop("first_custom_op", FORMER_FIRST_CUSTOM_OP if op_names else FIRST_CUSTOM_OP)
     if best is not None:
         fitness, birth, code, lengths = best
-        best = (fitness, birth, local_ops(op_names, bytes.fromhex(code)), tuple(lengths))
+        best = (fitness, birth, local_ops(op_names, bytes.fromhex(code), first), tuple(lengths))
     if meta["hurdle"] is None:
         meta["hurdle"] = -math.inf
 
@@ -200,7 +206,7 @@ def _parse(state: bytes) -> tuple[dict[str, Any], Any, Any, Any, Any, Any]:
         return np.ascontiguousarray(np.stack(columns, axis=1), dtype)
 
     raw = table.column("code").combine_chunks()
-    code_bytes = local_ops(op_names, b"".join(raw.to_pylist()))
+    code_bytes = local_ops(op_names, b"".join(raw.to_pylist()), first)
     return (
         meta,
         best,

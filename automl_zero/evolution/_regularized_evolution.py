@@ -27,7 +27,7 @@ MAX_POPULATION: Final = 10_000_000
 """Individuals of one population at most; far beyond what pays."""
 
 _FORMAT: Final = "automl-zero evolution state"
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,8 @@ class RegularizedEvolution(Generic[Genome]):
         self._cache: dict[Key, float] = {}
         self._best: Individual[Genome] | None = None
         self._asked = self._told = self._known = self._immigrants = 0
+        self._instructions = self._live_instructions = 0
+        self._sizes = getattr(space, "sizes", None)
 
     def ask(self) -> Individual[Genome]:
         """The next individual. If its ``fitness`` is known, evaluation can be left out."""
@@ -155,6 +157,10 @@ class RegularizedEvolution(Generic[Genome]):
         parent = self._parents.pop(number)
         self._put(told)
         self._told += 1
+        if self._sizes is not None:
+            instructions, live = self._sizes(told.genome)
+            self._instructions += instructions
+            self._live_instructions += live
         if self._best is None or value > _finite(self._best.fitness):
             self._best = told
             self._improvements.append(_improvement(told, parent))
@@ -219,6 +225,8 @@ class RegularizedEvolution(Generic[Genome]):
             immigrants=self._immigrants,
             outstanding=len(self._outstanding),
             known=self._known,
+            instructions=self._instructions,
+            live_instructions=self._live_instructions,
             best_fitness=-math.inf if self._best is None else _finite(self._best.fitness),
             mean_fitness=float(np.mean(fitness)),
             percentile_fitness=fitness_percentiles(fitness),
@@ -232,7 +240,10 @@ class RegularizedEvolution(Generic[Genome]):
             "version": _VERSION,
             "population_size": self.population_size,
             "stream": self._stream.state,
-            "counts": [self._asked, self._told, self._known, self._immigrants],
+            "counts": [
+                self._asked, self._told, self._known, self._immigrants,
+                self._instructions, self._live_instructions,
+            ],
             "next_slot": self._ring.next_slot,
             "population": [self._to_data(item) for item in self._population],
             "outstanding": [
@@ -262,7 +273,9 @@ class RegularizedEvolution(Generic[Genome]):
         try:
             stream = integer(field, state[field], 0, 2**64 - 1)
             field = "counts"
-            asked, told, known, immigrants = (integer("count", count, 0) for count in state[field])
+            asked, told, known, immigrants, instructions, live = (
+                integer("count", count, 0) for count in state[field]
+            )
             field = "next_slot"
             next_slot = integer(field, state[field], 0, self.population_size - 1)
             field = "population"
@@ -285,6 +298,7 @@ class RegularizedEvolution(Generic[Genome]):
         self._stream.state = stream
         self._asked, self._told, self._known = asked, told, known
         self._immigrants = immigrants
+        self._instructions, self._live_instructions = instructions, live
         self._population = population
         self._outstanding = {item.number: item for item in outstanding}
         self._parents = dict(zip(self._outstanding, parents, strict=True))

@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import asdict, is_dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -122,16 +123,29 @@ def read_clock(text: bytes) -> tuple[float, int]:
 
 
 def describe(thing: object) -> dict[str, Any]:
-    """The class of a space or a strategy and those of its attributes that are plain values."""
-    plain = {
-        name: value
-        for name, value in vars(thing).items()
-        if not name.startswith("_") and _is_plain(value)
-    }
-    return {"class": type(thing).__qualname__, **plain}
+    """The class of a space or a strategy and those of its attributes that are plain values.
+
+    Lists, tuples, mappings and dataclasses of plain values are plain as well.
+
+    >>> from automl_zero.evolution import BitStringSpace
+    >>> describe(BitStringSpace(8))
+    {'class': 'BitStringSpace', 'length': 8, 'flip_probability': 0.125}
+    """
+    plain = {name: _plain(value) for name, value in vars(thing).items() if name[0] != "_"}
+    kept = {name: value for name, value in plain.items() if value is not ...}
+    return {"class": type(thing).__qualname__, **kept}
 
 
-def _is_plain(value: object) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, str | int | float | bool | None)
+def _plain(value: Any) -> Any:
+    """A value as JSON takes it; ``...`` if it is none."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        items = {str(key): _plain(item) for key, item in value.items()}
+        return ... if ... in items.values() else items
+    if isinstance(value, list | tuple):
+        found = [_plain(item) for item in value]
+        return ... if ... in found else found
+    return ...

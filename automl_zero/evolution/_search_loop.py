@@ -132,8 +132,9 @@ class SearchLoop:
                     f"part 'search': expected {self._plan.islands.count} islands, received "
                     f"{len(self.state.islands)}"
                 )
-            if self.state.best is not None:
-                self._plan.check_genome(self.state.best.genome)
+            best = [] if self.state.best is None else [self.state.best]
+            for candidate in (*best, *self.state.finalists):
+                self._plan.check_genome(candidate.genome)
             self._seconds_before, offset = read_clock(self._part("clock"))
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
@@ -253,15 +254,17 @@ class SearchLoop:
             search_fitness=fitness,
             is_best=is_best,
         )
+        candidate = Candidate(
+            genome=improvement.genome,
+            fitness=fitness,
+            select_fitness=select_fitness,
+            birth=improvement.birth,
+            experiment=state.experiment,
+        )
+        state.add_finalist(candidate, self._plan.finalists)
         if is_best:
-            state.best = Candidate(
-                genome=improvement.genome,
-                fitness=fitness,
-                select_fitness=select_fitness,
-                birth=improvement.birth,
-                experiment=state.experiment,
-            )
-            self._write_best(state.best)
+            state.best = candidate
+            self._write_best(candidate)
 
     def _write_best(self, best: Candidate) -> None:
         if self._run is None:

@@ -48,6 +48,8 @@ class SearchPlan(Protocol):
     """``Statistics`` or ``PopulationStatistics``."""
     select_margin: float
     """A candidate so far below the best one's search fitness is not judged."""
+    finalists: int
+    """How many of the best candidates are kept beside the best one, itself included."""
 
     def config_data(self) -> dict[str, Any]:
         """Everything that decides the result, as plain data."""

@@ -32,6 +32,7 @@ class Outcome:
 
     Attributes:
         best: The best candidate.
+        finalists: The best candidates, the best one first.
         experiments: Experiments begun.
         seconds: Wall-clock time, earlier sessions included.
         statistics: Counts of all experiments.
@@ -40,6 +41,7 @@ class Outcome:
     """
 
     best: Candidate
+    finalists: tuple[Candidate, ...]
     experiments: int
     seconds: float
     statistics: Any
@@ -93,6 +95,7 @@ def run_session(
         result = conclude(
             Outcome(
                 best=best,
+                finalists=_finalists(best, loop.state.finalists),
                 experiments=loop.state.experiment,
                 seconds=loop.seconds,
                 statistics=loop.statistics,
@@ -119,3 +122,8 @@ def _best(found: Candidate | None, plan: SearchPlan, run: Run | None) -> Candida
     if found is None:
         raise RuntimeError("a search without a single individual")
     return found
+
+
+def _finalists(best: Candidate, others: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """The best one, then the others below it."""
+    return (best, *(item for item in others if item.select_fitness < best.select_fitness))

@@ -21,6 +21,10 @@ class SearchSpace(Protocol[Genome]):
     A genome is an immutable value. Everything random comes from ``stream``, and from
     nothing else: then one seed fixes the whole search, on any number of workers. See
     :class:`~automl_zero.evolution.BitStringSpace` for the smallest example.
+
+    A space whose genomes are made of instructions may also have a method ``sizes``, from a
+    genome to two numbers: its instructions, and those that can have an effect. Statistics then
+    tell how redundant genomes are.
     """
 
     def draw(self, stream: RandomStream) -> Genome:

@@ -19,6 +19,8 @@ class SearchState:
         experiment: Number of the experiment that runs, from 1.
         epochs: Epochs taken in so far, in all experiments.
         best: The best candidate.
+        finalists: The best candidates, the fittest by selection first; those of equal
+            selection fitness count as one, the latest. Empty where one is enough.
         best_search_fitness: The highest search fitness of a candidate that was judged.
         totals: Statistics of the experiments before; None in the first.
         islands: Statistics of each island of this one.
@@ -36,6 +38,14 @@ class SearchState:
     experiment_best: float | None = None
     improved_at: int = 0
     stopped_by: str = field(default="")
+    finalists: list[Candidate] = field(default_factory=list)
+
+    def add_finalist(self, candidate: Candidate, most: int) -> None:
+        """Take a candidate among the finalists if it is one of the best."""
+        if most > 1:
+            others = [it for it in self.finalists if it.select_fitness != candidate.select_fitness]
+            ranked = sorted([*others, candidate], key=lambda it: -it.select_fitness)
+            self.finalists = ranked[:most]
 
     def begin_next_experiment(self, statistics_type: Any) -> None:
         """Add the islands' counts to the totals and forget what is the experiment's own."""
@@ -59,6 +69,7 @@ class SearchState:
             "experiment": self.experiment,
             "epochs": self.epochs,
             "best": None if self.best is None else self.best.to_data(),
+            "finalists": [item.to_data() for item in self.finalists],
             "best_search_fitness": self.best_search_fitness,
             "totals": None if self.totals is None else self.totals.to_data(),
             "islands": [None if item is None else item.to_data() for item in self.islands],
@@ -90,6 +101,7 @@ class SearchState:
                 experiment=integer("experiment", data["experiment"], 1),
                 epochs=integer("epochs", data["epochs"], 0),
                 best=None if data["best"] is None else Candidate.from_data(data["best"]),
+                finalists=[Candidate.from_data(item) for item in data["finalists"]],
                 best_search_fitness=fitness("best_search_fitness"),
                 totals=statistics(data["totals"]),
                 islands=[statistics(item) for item in islands],

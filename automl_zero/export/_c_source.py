@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from automl_zero.export._c_runtime import HELPERS, MODEL, NEEDS
-from automl_zero.export._elements import indices_of
+from automl_zero.export._elements import SUM_NAMES, indices_of
 from automl_zero.export._loops import CopyStep, DrawStep, LoopStep, SumStep, steps_of
 from automl_zero.export._prepared import Prepared, prepare
 from automl_zero.export._source_parts import description
@@ -17,7 +17,7 @@ from automl_zero.program import Instruction, Program
 
 _FUNCTIONS: Final = {
     "abs": "fabs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "float32": "(float)",
-    "int": "(ptrdiff_t)",
+    "int": "(ptrdiff_t)", "power": "pow",
 }  # fmt: skip
 """Names that differ from the op table's."""
 
@@ -131,7 +131,7 @@ def _declared(prepared: Prepared, lines: list[str]) -> str:
         ]
     if "s" in words:
         found.insert(0, "double *const s = p->s;")
-    found += [f"double {name};" for name in ("t0", "t1") if name in words]
+    found += [f"double {name};" for name in SUM_NAMES if name in words]
     scratch = {"w0": "p->scratch", "w1": "p->scratch + F", "square": "p->scratch + 2 * F"}
     found += [f"double *const {name} = {scratch[name]};" for name in scratch if name in words]
     if "F" in words or any("F" in line for line in found):

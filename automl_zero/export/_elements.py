@@ -6,7 +6,7 @@ NumPy says that already; :func:`element_form` reads it out of the expression.
 
 Expressions are Python syntax trees over these names: ``a``, ``b``, ``out`` (scalars as they
 are, others subscripted), the constants' roles, ``F``, the output's indices ``i``, ``j``, and
-``t0``, ``t1`` for the op's sums.
+``t0``, ``t1``, ``t2`` for the op's sums.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import ast
 import copy
 import functools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from automl_zero.ops import Op
 
 Span = Literal["vector", "matrix", "row", "column", "product"]
+
+SUM_NAMES: Final = ("t0", "t1", "t2")
+"""No op has more sums."""
 
 
 @dataclass(frozen=True)

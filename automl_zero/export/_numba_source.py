@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from automl_zero.export._elements import ElementForm, indices_of
+from automl_zero.export._elements import SUM_NAMES, ElementForm, indices_of
 from automl_zero.export._loops import (
     CopyStep,
     DrawStep,
@@ -256,7 +256,7 @@ class _ToLocal(ast.NodeTransformer):
             return self._load(node.id, ())
         if node.id in self._constants:
             return self._constants[node.id]
-        if node.id in _BUILT_IN or node.id in ("t0", "t1"):
+        if node.id in _BUILT_IN or node.id in SUM_NAMES:
             return node
         return ast.Attribute(ast.Name("np"), node.id)
 

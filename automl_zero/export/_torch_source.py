@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl_zero._config_values import integer
-from automl_zero.export._elements import Sum, element_form, indices_of
+from automl_zero.export._elements import SUM_NAMES, Sum, element_form, indices_of
 from automl_zero.export._loops import names_in
 from automl_zero.export._model import ProgramModel
 from automl_zero.export._prepared import Prepared, prepare
@@ -268,9 +268,9 @@ class _ToTensors(ast.NodeTransformer):
         if node.id in ("i", "j"):
             is_row = self._axes == "ij" and node.id == "i"
             return _parsed("torch.arange(F, device=x.device)" + ("[:, None]" if is_row else ""))
-        if node.id in ("t0", "t1", "F", "int"):
+        if node.id in (*SUM_NAMES, "F", "int"):
             return node
-        return _parsed(f"torch.{node.id}")
+        return _parsed("torch.pow" if node.id == "power" else f"torch.{node.id}")
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         if ast.unparse(node) == "float32(F)":
@@ -284,7 +284,7 @@ class _ToTensors(ast.NodeTransformer):
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         names = names_in(node.test)
         self.generic_visit(node)
-        if names <= {"F"}:
+        if names <= {"F", *self._constants}:
             return node
         choices = [node.body, node.orelse]
         if all(isinstance(choice, ast.Constant) for choice in choices):

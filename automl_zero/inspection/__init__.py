@@ -1,6 +1,7 @@
 """Inspection: what a found program does, and why.
 
     simplify                the program in fewer instructions, same fitness to the last bit
+    pruned                  the program without what its fitness does not need
     ablation, Ablation      what each instruction is worth
     trace_registers         what each instruction writes, on a training example
     RegisterStep            one register written
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl_zero.inspection._ablation import Ablation, ablation
+    from automl_zero.inspection._pruning import pruned
     from automl_zero.inspection._register_trace import RegisterStep, trace_registers
     from automl_zero.inspection._simplify import simplify
 
@@ -24,11 +26,12 @@ _HOME = {
     "Ablation": "_ablation",
     "RegisterStep": "_register_trace",
     "ablation": "_ablation",
+    "pruned": "_pruning",
     "simplify": "_simplify",
     "trace_registers": "_register_trace",
 }
 
-__all__ = ["Ablation", "RegisterStep", "ablation", "simplify", "trace_registers"]
+__all__ = ["Ablation", "RegisterStep", "ablation", "pruned", "simplify", "trace_registers"]
 
 
 def __getattr__(name: str) -> Any:

@@ -73,10 +73,13 @@ _CHOICES: Final = frozenset(
     for test, chosen in (("b < a", "b, a"), ("a < b", "a, b"), ("a < b", "b, a"), ("a > b", "a, b"))
 )
 _REDUCING: Final = re.compile(r"\bsum\(")
-_ELEMENTARY: Final = re.compile(r"\b(sin|cos|tan|arcsin|arccos|arctan|exp|log)\(")
+_ELEMENTARY: Final = re.compile(r"\b(sin|cos|tan|arcsin|arccos|arctan|exp|log|power)\(")
 _EXACT_POINTS: Final = (0.0, 1.0, math.inf, -math.inf)
 """Where an elementary function is exact, if its result is one of these too, or NaN."""
 
+_IDEMPOTENT: Final = (
+    "VECTOR_HEAVYSIDE_OP", "MATRIX_HEAVYSIDE_OP", "SCALAR_SIGN_OP", "VECTOR_SIGN_OP",
+)  # fmt: skip
 _OUTER: Final = "VECTOR_OUTER_PRODUCT_OP"
 _TRANSPOSE: Final = "MATRIX_TRANSPOSE_OP"
 _COLUMNS: Final = "VECTOR_COLUMN_BROADCAST_OP"
@@ -128,7 +131,7 @@ class Values:
             return self.number("s", pair(instruction.act))
         if op.commutative:
             inputs = sorted(inputs, key=id)
-        number = self._number(op, inputs)
+        number = self._number(instruction, inputs)
         if number is not None:
             return self.number(op.output, number)
         if op.keeps_output:
@@ -149,8 +152,9 @@ class Values:
 
     # Numbers -----------------------------------------------------------------------
 
-    def _number(self, op: Op, inputs: Sequence[Value]) -> Pair | None:
+    def _number(self, item: Instruction, inputs: Sequence[Value]) -> Pair | None:
         """The number that every element is, if that is certain."""
+        op = item.op
         numbers = [value.number for value in inputs]
         if op.keeps_output or not inputs:
             return None
@@ -159,19 +163,19 @@ class Values:
             if op.keeps_zero and all(_is(number, 0.0) for number in known):
                 return 0.0, 0.0
             if not _REDUCING.search(op.numpy):  # else it depends on F
-                return self._computed(op, known)
+                return self._computed(item, known)
         facts = inputs[0].facts
         if op.name == "SCALAR_HEAVYSIDE_OP" and Facts.NOT_NEGATIVE | Facts.NOT_NAN in facts:
             return 1.0, 1.0
         return None if self.exact else _inexact_number(op, inputs)
 
-    def _computed(self, op: Op, numbers: list[Pair]) -> Pair | None:
+    def _computed(self, item: Instruction, numbers: list[Pair]) -> Pair | None:
         """The op on numbers, in either precision; None where interpreters may round apart."""
-        wide = _run(op, [number[0] for number in numbers], np.float64)
-        if not _ELEMENTARY.search(op.numpy):
-            return wide, _run(op, [number[1] for number in numbers], np.float32)
+        wide = _run(item, [number[0] for number in numbers], np.float64)
+        if not _ELEMENTARY.search(item.op.numpy):
+            return wide, _run(item, [number[1] for number in numbers], np.float32)
         # Elementary functions of float32 are computed in float64, then rounded.
-        narrow = pair(_run(op, [number[1] for number in numbers], np.float64))[1]
+        narrow = pair(_run(item, [number[1] for number in numbers], np.float64))[1]
         exact = all(
             math.isnan(y) or (x in _EXACT_POINTS and y in _EXACT_POINTS)
             for x, y in zip(numbers[0], (wide, narrow), strict=True)
@@ -237,7 +241,7 @@ class Values:
             return a
         if inner is None:
             return None
-        if op is inner and op.name in ("VECTOR_HEAVYSIDE_OP", "MATRIX_HEAVYSIDE_OP"):
+        if op is inner and op.name in _IDEMPOTENT:
             return a
         if op.name == _TRANSPOSE:
             if inner is op:
@@ -273,6 +277,7 @@ def _inexact_number(op: Op, inputs: Sequence[Value]) -> Pair | None:
     if op.numpy == _QUOTIENT and inputs[0] is inputs[1] and not zero:
         return 1.0, 1.0
     is_product = op.numpy == _PRODUCT or op.name == _OUTER or "a * b" in op.numpy
+    is_product &= not op.moves_zero  # a cosine is a quotient
     if zero and (is_product or op.name == "MATRIX_MATRIX_PRODUCT_OP"):
         return 0.0, 0.0
     return None
@@ -288,8 +293,18 @@ def _facts(instruction: Instruction, inputs: Sequence[Value]) -> Facts:
     for value in inputs:
         both &= value.facts
     not_nan = both & Facts.NOT_NAN
-    if op.numpy.startswith("where(a") and op.arity == 1:  # heaviside
+    if op.kernel.endswith("heavyside"):
         return ALL_FACTS
+    if op.kernel.endswith("sign"):
+        return both
+    if op.kernel.endswith("clip"):
+        for constant in instruction.constants.values():
+            both &= Values().number(op.output, pair(constant)).facts
+        return both
+    if op.numpy == "sqrt(a)":  # -0 has one of its own, other negative numbers have none
+        real = Facts.NOT_NEGATIVE | Facts.NOT_NAN in both
+        is_positive = Facts.NOT_MINUS_ZERO in both
+        return (_POSITIVE if is_positive else NO_FACTS) | (Facts.NOT_NAN if real else NO_FACTS)
     if op.numpy in _CHOICES or op.name in (_TRANSPOSE, _COLUMNS, _ROWS, "SCALAR_BROADCAST_OP"):
         return both
     if op.numpy in ("abs(a)", "exp(a)"):
@@ -307,8 +322,10 @@ def _facts(instruction: Instruction, inputs: Sequence[Value]) -> Facts:
     if op.name == _OUTER or "a * b" in op.numpy:  # products element by element, and sums of them
         square = op.name != _OUTER and inputs[0] is inputs[1]
         return _POSITIVE if square else positive
-    if op.numpy in (_QUOTIENT, "1 / a") or op.kernel.endswith("mean"):
+    if op.numpy in (_QUOTIENT, "1 / a") or op.kernel.endswith(("mean", "interpolate")):
         return positive
+    if op.kernel.endswith("power"):
+        return _POSITIVE if Facts.NOT_NEGATIVE in inputs[0].facts else NO_FACTS
     return NO_FACTS
 
 
@@ -325,15 +342,17 @@ def _without_draw(instruction: Instruction) -> Pair | None:
     return (first, first) if fixed else None
 
 
-def _run(op: Op, numbers: list[float], dtype: Any) -> float:
+def _run(item: Instruction, numbers: list[float], dtype: Any) -> float:
     """The op on registers of one element, all operations in ``dtype``."""
+    op = item.op
     shapes = {"s": (), "v": (1,), "m": (1, 1)}
     operands = [
         np.full(shapes[kind], x, dtype) for kind, x in zip(op.inputs, numbers, strict=True)
     ]
     a, b = (*operands, None, None)[:2]
     with np.errstate(all="ignore"):
-        result = MEANINGS[op.id](a, b, None, 1, None, None)
+        constants = [dtype(value) for value in item.constants.values()]
+        result = MEANINGS[op.id](a, b, None, 1, None, None, *constants)
         return float(np.asarray(result, dtype).ravel()[0])
 
 

@@ -17,6 +17,7 @@ Figures, for notebooks: matplotlib axes
     plot_fitness            best fitness over individuals or time
     plot_islands            the islands of the best experiment
     plot_rates              how often a fitness was known already
+    plot_redundancy         share of instructions without effect
     plot_throughput         individuals per second
     plot_diversity          different individuals in a population
     plot_final              fitness on each final task
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         plot_fitness,
         plot_islands,
         plot_rates,
+        plot_redundancy,
         plot_throughput,
     )
     from automl_zero.report._latex import to_latex
@@ -74,6 +76,7 @@ _HOME = {
     "plot_fitness": "automl_zero.report._figures",
     "plot_islands": "automl_zero.report._figures",
     "plot_rates": "automl_zero.report._figures",
+    "plot_redundancy": "automl_zero.report._figures",
     "plot_throughput": "automl_zero.report._figures",
     "report_html": "automl_zero.report._run_report",
     "to_latex": "automl_zero.report._latex",
@@ -98,6 +101,7 @@ __all__ = [
     "plot_fitness",
     "plot_islands",
     "plot_rates",
+    "plot_redundancy",
     "plot_throughput",
     "report_html",
     "to_latex",

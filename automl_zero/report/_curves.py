@@ -135,7 +135,7 @@ def rates(data: RunData) -> Rates | None:
     shares = {}
     for name, columns in _SHARES.items():
         counts = [epochs.created(column) for column in columns]
-        if any(np.isfinite(values).any() for values in counts):
+        if any((np.nan_to_num(values) != 0).any() for values in counts):
             total = np.sum([sums(values) for values in counts], axis=0)
             with np.errstate(invalid="ignore", divide="ignore"):
                 shares[name] = np.where(individuals > 0, total / individuals, np.nan)
@@ -146,9 +146,31 @@ _SHARES: Final = {
     "known by their live code": ("unchanged", "canonical_hits"),
     "known by their first errors (FEC)": ("fec_hits",),
     "known by their key": ("known",),
+    "known by the probe (failures)": ("probe_failures",),
     "run in full": ("evaluations",),
 }
 """Shares by the counts that make them; which counts there are depends on the search."""
+
+
+def redundancy(data: RunData) -> tuple[Floats, Floats] | None:
+    """Share of instructions without effect in the individuals of each stretch of the search.
+
+    Returns:
+        Edges of the stretches in individuals of the run, shape ``[bins + 1]``, and the shares,
+        shape ``[bins]``, NaN where nothing was counted; None if nothing was.
+    """
+    epochs = data.epochs
+    instructions, live = (
+        np.nan_to_num(epochs.created(name)) for name in ("instructions", "live_instructions")
+    )
+    if not instructions.any():
+        return None
+    position = np.cumsum(epochs.created())
+    count = int(np.clip(len(position) // 3, 1, _MOST_BINS))
+    edges = np.linspace(0.0, position[-1], count + 1)
+    total, kept = (np.histogram(position, edges, weights=it)[0] for it in (instructions, live))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return edges, np.where(total > 0, 1 - kept / total, np.nan)
 
 
 class Envelope(NamedTuple):

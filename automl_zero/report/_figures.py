@@ -19,6 +19,7 @@ from automl_zero.report._curves import (
     envelope,
     population_band,
     rates,
+    redundancy,
     spread,
 )
 from automl_zero.report._matplotlib import FAINT, PALETTE, new_axes
@@ -137,6 +138,30 @@ def plot_rates(run: Run | RunData, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 100)
     ax.set_xlabel("time of the run (s)")
     ax.set_ylabel("share of the individuals (%)")
+    return _decorated(ax)
+
+
+def plot_redundancy(run: Run | RunData, ax: Axes | None = None) -> Axes:
+    """Share of instructions without effect in new individuals, over the individuals of the run.
+
+    Args:
+        run: The run.
+        ax: Where to draw; None makes new axes.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ImportError: Without matplotlib, the extra ``report``.
+    """
+    data, ax = _data(run), _axes(ax)
+    found = redundancy(data)
+    if found is not None:
+        edges, shares = found
+        ax.stairs(100 * shares, edges, color=PALETTE[0], linewidth=1.5, baseline=None)
+    ax.set_ylim(0, 100)
+    ax.set_xlabel("individuals of the run")
+    ax.set_ylabel("instructions without effect (%)")
     return _decorated(ax)
 
 

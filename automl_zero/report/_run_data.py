@@ -64,6 +64,14 @@ class RunData:
         return self.run.kind == PROGRAM_SEARCH
 
     @property
+    def has_selection(self) -> bool:
+        """Whether candidates were judged by something else than the search fitness."""
+        best = self.best
+        return best is not None and (
+            self.is_program_search or best.select_fitness != best.fitness
+        )
+
+    @property
     def experiment(self) -> int | None:
         """The experiment that brought the best, or else the latest."""
         if self.best is not None:

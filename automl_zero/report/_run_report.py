@@ -12,6 +12,7 @@ import numpy as np
 from automl_zero._number_text import count_text, seconds_text
 from automl_zero.report import _figures as figures
 from automl_zero.report._baselines import baseline_fitness
+from automl_zero.report._curves import redundancy
 from automl_zero.report._dataflow_svg import dataflow_svg
 from automl_zero.report._lineage import Step, lineage
 from automl_zero.report._matplotlib import inline_svg
@@ -48,6 +49,32 @@ class Figure(NamedTuple):
     caption: str
 
 
+class Table(NamedTuple):
+    """A table of texts; the first column holds names."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+class Section(NamedTuple):
+    """A part of a page that is about one kind of search.
+
+    Attributes:
+        title: Its heading.
+        text: A paragraph.
+        code: A program, or whatever is shown letter by letter; empty: nothing.
+        tables: Tables below it.
+        figures: Figures below those.
+    """
+
+    title: str
+    text: str
+    code: str = ""
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+
+
 class ShownStep(NamedTuple):
     """An improvement with its diff."""
 
@@ -55,7 +82,7 @@ class ShownStep(NamedTuple):
     rows: list[Row]
 
 
-def write_report(run: Run, path: str | Path) -> Path:
+def write_report(run: Run, path: str | Path, sections: Sequence[Section] = ()) -> Path:
     """Write a report of a run as one HTML page, which needs no network and nothing beside it.
 
     It shows where the run stands, fitness, speed and diversity over time, what mutations
@@ -73,6 +100,7 @@ def write_report(run: Run, path: str | Path) -> Path:
     Args:
         run: The run.
         path: The file; replaced if it is there.
+        sections: What else to show, before the configuration.
 
     Returns:
         The path.
@@ -81,10 +109,10 @@ def write_report(run: Run, path: str | Path) -> Path:
         ImportError: Without matplotlib or Jinja, the extra ``report``.
         RunWriteError: If the file cannot be written.
     """
-    return write_page(path, report_html(run))
+    return write_page(path, report_html(run, sections))
 
 
-def report_html(run: Run) -> str:
+def report_html(run: Run, sections: Sequence[Section] = ()) -> str:
     """The page of :func:`write_report`.
 
     Raises:
@@ -105,6 +133,7 @@ def report_html(run: Run) -> str:
         "steps_left_out": left_out,
         "program": _program(data),
         "final": _final(data),
+        "sections": sections,
         "config_text": data.config_text or json.dumps(run.config, indent=2, ensure_ascii=False),
         "number": number_text,
         "seconds": seconds_text,
@@ -133,7 +162,7 @@ def _tiles(data: RunData) -> list[tuple[str, str]]:
     tiles = []
     if best is not None:
         tiles.append(("search fitness", number_text(best.fitness)))
-        if data.is_program_search:
+        if data.has_selection:
             tiles.append(("selection fitness", number_text(best.select_fitness)))
     if "final_fitness" in data.result:
         tiles.append(("final fitness", number_text(data.result["final_fitness"])))
@@ -240,6 +269,15 @@ def _figure_list(data: RunData) -> list[Figure]:
             lambda ax: figures.plot_throughput(data, ax),
         ),
     ]
+    if redundancy(data) is not None:
+        drawn.append(
+            (
+                "redundancy",
+                "Redundant instructions",
+                "Share of the instructions of new individuals that have no effect.",
+                lambda ax: figures.plot_redundancy(data, ax),
+            )
+        )
     return [
         Figure(title, markup(inline_svg(name, title, draw)), caption)
         for name, title, caption, draw in drawn

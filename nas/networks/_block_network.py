@@ -11,8 +11,9 @@ from nas.spaces import Block, BlockPlan
 
 
 def activation_function(name: str) -> nn.Module:
-    """ReLU, h-swish (Howard et al. 2019) or swish (Ramachandran et al. 2017)."""
-    return {"relu": nn.ReLU, "hswish": nn.Hardswish, "swish": nn.SiLU}[name]()
+    """ReLU, ReLU6, h-swish (Howard et al. 2019) or swish (Ramachandran et al. 2017)."""
+    kinds = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish, "swish": nn.SiLU}
+    return kinds[name]()
 
 
 class ConvBN(nn.Sequential):
@@ -172,6 +173,8 @@ class BlockNetwork(nn.Module):
 
 def block_module(block: Block, gate: str) -> nn.Module:
     """The module of a block."""
+    if block.kind == "identity":
+        return ConvBN(block.inputs, block.width, stride=block.stride)
     if block.kind == "conv":
         return ConvBlock(
             block.inputs, block.width, block.kernels[0], block.stride, block.activation,

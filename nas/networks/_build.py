@@ -21,9 +21,11 @@ from nas.spaces import (
     Genotype,
     GenotypeSpace,
     NasBench201Space,
+    NasBenchMacroSpace,
     RandWireSpace,
 )
 from nas.spaces._live_edges import LiveEdge, live_edges
+from nas.spaces._macro_plan import macro_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ class Skeleton:
         in_channels: Channels of the images.
         classes: Of the classifier.
         width: Channels of the first cells or stage. NAS-Bench-201 16, DARTS and NASNet 36,
-            RandWire 78; a BlockSpace decides on its widths itself.
+            RandWire 78; block spaces and NAS-Bench-Macro decide on their widths themselves.
         depth: NAS-Bench-201: cells in each of the three stages, 5. DARTS and NASNet: cells, 20.
         stem_stride: Of the first convolutions of block and RandWire networks: 2 for large
-            images as in the papers, 1 for small ones.
+            images as in the papers, 1 for small ones, as in NAS-Bench-Macro.
 
     Raises:
         ValueError: If a number is out of range.
@@ -84,6 +86,7 @@ _DEFAULTS: dict[type[ChoiceSpace], dict[str, int]] = {
     NasBench201Space: {"width": 16, "depth": 5},
     GenotypeSpace: {"width": 36, "depth": 20},
     BlockSpace: {"stem_stride": 2},
+    NasBenchMacroSpace: {"stem_stride": 1},
     RandWireSpace: {"width": 78, "stem_stride": 2},
 }
 
@@ -144,9 +147,14 @@ def _network(space: ChoiceSpace, architecture: Architecture, skeleton: Skeleton)
         return GenotypeNetwork(
             functools.partial(_genotype_cell, genotype), outputs, *ends, width, depth
         )
+    plan = None
     if isinstance(space, BlockSpace):
+        plan = space.plan(architecture)
+    elif isinstance(space, NasBenchMacroSpace):
+        plan = macro_plan(architecture)
+    if plan is not None:
         return block_network(
-            space.plan(architecture),
+            plan,
             in_channels=skeleton.in_channels,
             classes=skeleton.classes,
             stem_stride=stem_stride,

@@ -21,13 +21,16 @@ from nas.networks._operations import operation_source
 from nas.spaces import (
     Architecture,
     Block,
+    BlockPlan,
     BlockSpace,
     CellGenotype,
     ChoiceSpace,
     GenotypeSpace,
     NasBench201Space,
+    NasBenchMacroSpace,
     RandWireSpace,
 )
+from nas.spaces._macro_plan import macro_plan
 
 _MODULES: Final = (_operations, _nas_bench_201, _genotype_network, _block_network, _rand_wire)
 
@@ -78,7 +81,9 @@ def export_source(space: ChoiceSpace, architecture: Architecture, **skeleton: in
     elif isinstance(space, GenotypeSpace):
         cells, build = _genotype_parts(space, architecture)
     elif isinstance(space, BlockSpace):
-        cells, build = "", _block_parts(space, architecture)
+        cells, build = "", _block_parts(space.plan(architecture))
+    elif isinstance(space, NasBenchMacroSpace):
+        cells, build = "", _block_parts(macro_plan(architecture))
     elif isinstance(space, RandWireSpace):
         cells, build = _rand_wire_parts(space, architecture)
     else:
@@ -149,8 +154,7 @@ def _genotype_cell(name: str, cell: CellGenotype, reduction: bool) -> str:
     return _class(name, head, members, "self, s0: torch.Tensor, s1: torch.Tensor", lines)
 
 
-def _block_parts(space: BlockSpace, architecture: Architecture) -> str:
-    plan = space.plan(architecture)
+def _block_parts(plan: BlockPlan) -> str:
     blocks = "\n".join(f"    {_block(block, plan.gate)}," for block in plan.blocks)
     arguments = [f"blocks, stem={plan.stem}, width={plan.blocks[-1].width}, last={plan.last}"]
     if plan.hidden:
@@ -161,6 +165,8 @@ def _block_parts(space: BlockSpace, architecture: Architecture) -> str:
 
 
 def _block(block: Block, gate: str) -> str:
+    if block.kind == "identity":
+        return f"ConvBN({block.inputs}, {block.width}, stride={block.stride})"
     tail = f', activation="{block.activation}"'
     if block.stride > 1:
         tail = f", stride={block.stride}{tail}"

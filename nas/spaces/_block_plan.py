@@ -11,8 +11,9 @@ class Block:
 
     Attributes:
         kind: ``"mbconv"``, the inverted bottleneck of MobileNetV2 (1x1 convolution to
-            ``hidden`` channels, depthwise convolution, 1x1 convolution), or ``"conv"``, a
-            convolution.
+            ``hidden`` channels, depthwise convolution, 1x1 convolution);
+            ``"conv"``, a convolution; or ``"identity"``, a 1x1 convolution with batch norm and
+            without activation, where only the shape changes.
         inputs: Channels before.
         hidden: Channels in the middle; as many as ``inputs``: no first convolution.
         width: Channels after.
@@ -20,7 +21,7 @@ class Block:
             MixNet.
         stride: 1, or 2 to halve the image.
         squeeze: Channels of the squeeze-and-excitation's bottleneck; 0 for none.
-        activation: ``"relu"``, ``"hswish"`` or ``"swish"``.
+        activation: ``"relu"``, ``"relu6"``, ``"hswish"`` or ``"swish"``.
         skip: Whether the input is added, where the shapes allow it.
     """
 
@@ -40,6 +41,8 @@ class Block:
         return self.skip and self.stride == 1 and self.inputs == self.width
 
     def __str__(self) -> str:
+        if self.kind == "identity":
+            return f"identity_s{self.stride}_c{self.width}"
         kernels = ".".join(map(str, self.kernels))
         hidden = f"_h{self.hidden}" if self.kind == "mbconv" else ""
         squeeze = f"_q{self.squeeze}" if self.squeeze else ""

@@ -10,7 +10,7 @@ from automl_zero._config_values import choice, integer
 from nas.spaces._block_plan import Block, BlockPlan, divisible
 from nas.spaces._choice_space import Architecture, ChoiceSpace, Decision
 
-ACTIVATIONS: Final = ("relu", "hswish", "swish")
+ACTIVATIONS: Final = ("relu", "relu6", "hswish", "swish")
 GATES: Final = ("sigmoid", "hsigmoid")
 
 
@@ -28,7 +28,7 @@ class Stage:
         se: Ratios of squeeze-and-excitation; 0 is none.
         skips: ``"skip"`` adds the input where the shapes allow it, ``"noskip"`` never.
         stride: Of the first block.
-        activation: ``"relu"``, ``"hswish"`` or ``"swish"``.
+        activation: ``"relu"``, ``"relu6"``, ``"hswish"`` or ``"swish"``.
 
     Raises:
         ValueError: If an option is none of these.

@@ -10,13 +10,15 @@ from xml.sax.saxutils import escape
 
 from automl_zero._config_values import choice
 from automl_zero.report._layout import Layout, Point, dot_layout, has_dot, layered_layout
-from nas.spaces._block_plan import Block
+from nas.spaces._block_plan import Block, BlockPlan
 from nas.spaces._block_spaces import BlockSpace
 from nas.spaces._choice_space import Architecture, ChoiceSpace
 from nas.spaces._genotype import CellGenotype
 from nas.spaces._genotype_spaces import GenotypeSpace
 from nas.spaces._live_edges import live_edges
+from nas.spaces._macro_plan import macro_plan
 from nas.spaces._nas_bench_201 import NAS_BENCH_201_EDGES, NasBench201Space
+from nas.spaces._nas_bench_macro import NasBenchMacroSpace
 from nas.spaces._rand_wire import Edges, RandWireSpace
 
 if TYPE_CHECKING:
@@ -86,7 +88,9 @@ def draw_cell(space: ChoiceSpace, architecture: Architecture, *, engine: str = "
             _Panel("reduction cell", _genotype_graph(genotype.reduce)),
         ]
     elif isinstance(space, BlockSpace):
-        panels = [_Panel("", _block_graph(space, architecture))]
+        panels = [_Panel("", _block_graph(space.plan(architecture), 2))]
+    elif isinstance(space, NasBenchMacroSpace):
+        panels = [_Panel("", _block_graph(macro_plan(architecture), 1))]
     elif isinstance(space, RandWireSpace):
         panels = [
             _Panel(f"stage {number}", _wired_graph(edges))
@@ -141,12 +145,12 @@ def _nas_bench_201_graph(space: NasBench201Space, architecture: Architecture) ->
 def _genotype_graph(cell: CellGenotype) -> networkx.DiGraph:
     graph = _graph()
     read = {source for _, _, source in cell.operations()}
-    for source, text in enumerate(("before the last", "last cell")):
+    for source, text in enumerate(("cell k-2", "cell k-1")):
         if source in read:
             graph.add_node(f"n{source}", text=text, kind="end")
     for node in range(2, 2 + len(cell.nodes)):
         graph.add_node(f"n{node}", text="+", kind="sum")
-    graph.add_node("out", text="concatenated", kind="end")
+    graph.add_node("out", text="concatenate", kind="end")
     for number, (target, name, source) in enumerate(cell.operations()):
         text, kind = _operation(name)
         graph.add_node(f"op{number}", text=text, kind=kind)
@@ -156,14 +160,15 @@ def _genotype_graph(cell: CellGenotype) -> networkx.DiGraph:
     return graph
 
 
-def _block_graph(space: BlockSpace, architecture: Architecture) -> networkx.DiGraph:
-    graph, plan = _graph(), space.plan(architecture)
-    graph.add_node("stem", text=f"conv 3×3 / 2, {plan.stem} channels", kind="conv")
+def _block_graph(plan: BlockPlan, stem_stride: int) -> networkx.DiGraph:
+    graph = _graph()
+    stride = " / 2" if stem_stride == 2 else ""
+    graph.add_node("stem", text=f"conv 3×3{stride}, {plan.stem} channels", kind="conv")
     before = "stem"
     for number, (text, group) in enumerate(groupby(plan.blocks, _block_text)):
         blocks = list(group)
         times = f"{len(blocks)} × " if len(blocks) > 1 else ""
-        kind = "conv" if blocks[0].kind == "conv" else "sep"
+        kind = {"conv": "conv", "identity": "skip"}.get(blocks[0].kind, "sep")
         graph.add_node(f"b{number}", text=times + text, kind=kind)
         _connect(graph, before, f"b{number}")
         before = f"b{number}"
@@ -179,7 +184,7 @@ def _block_text(block: Block) -> str:
     sizes = " + ".join(f"{kernel}×{kernel}" for kernel in block.kernels)
     stride = " / 2" if block.stride == 2 else ""
     squeeze = ", SE" if block.squeeze else ""
-    if block.kind == "conv":
+    if block.kind in ("conv", "identity"):
         name = "conv"
     elif block.hidden == block.inputs:
         name = "sep conv"

@@ -83,8 +83,11 @@ class RandWireSpace(ChoiceSpace):
 @functools.lru_cache(4096)
 def _edges(generator: str, nodes: int, seed: int) -> Edges:
     """The edges of a connected random graph, from a stream of its own."""
-    import networkx
-
+    try:
+        import networkx
+    except ModuleNotFoundError:
+        advice = "pip install 'automl-zero[report]'"
+        raise ImportError(f"RandWireSpace needs networkx: {advice}") from None
     name, parameters = _parameters(generator, nodes)
     numbers = random.Random(stream_key(seed, "rand_wire", generator, nodes))
     for _ in range(_TRIES):

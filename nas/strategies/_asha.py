@@ -6,6 +6,7 @@ parallel hyperparameter tuning" (MLSys 2020): ASHA.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
@@ -91,8 +92,7 @@ class ASHA(AskTellStrategy):
     def _learn(self, trial: Trial, value: float) -> None:
         rung, number = self._running.pop(trial.number)
         # Best first; of equals the one that began first.
-        self._rungs[rung].append((value, number))
-        self._rungs[rung].sort(key=lambda entry: (-entry[0], entry[1]))
+        insort(self._rungs[rung], (value, number), key=lambda entry: (-entry[0], entry[1]))
 
     def _own_state(self) -> dict[str, Any]:
         return {

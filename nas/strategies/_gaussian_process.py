@@ -88,8 +88,7 @@ class Kernel:
         """The Cholesky factor of the covariance of noisy values."""
         matrix = self(distances)
         matrix[np.diag_indices_from(matrix)] += self.noise
-        result: Floats = np.linalg.cholesky(matrix)
-        return result
+        return np.asarray(np.linalg.cholesky(matrix), np.float64)
 
 
 _STEPS: Final = (-2, -1, 0, 1, 2)

@@ -19,7 +19,7 @@ from automl_zero.config import (
     config_names,
     load_config,
 )
-from automl_zero.ops import OPS
+from automl_zero.ops import ORIGINAL_OPS
 
 MINIMAL = """
 [tasks.search]
@@ -243,11 +243,11 @@ def test_override_of_a_whole_table_needs_a_key(minimal: Path) -> None:
     assert "expected one of its keys (kind)" in error_of(minimal, "tasks.search=5")
 
 
-def test_named_op_sets_leave_no_op_out() -> None:
+def test_named_op_sets_leave_no_original_op_out() -> None:
     everything = ComponentConfig(ops="all").op_ids
-    assert everything == tuple(range(1, len(OPS)))
+    assert everything == tuple(range(1, len(ORIGINAL_OPS)))
     deterministic = ComponentConfig(ops="deterministic").op_ids
-    assert set(everything) - set(deterministic) == {op.id for op in OPS if op.random}
+    assert set(everything) - set(deterministic) == {op.id for op in ORIGINAL_OPS if op.random}
 
 
 def test_mutation_types_stand_in_the_original_order() -> None:

@@ -192,7 +192,8 @@ def test_what_ops_give_for_zeros_is_what_the_table_says():
             continue
         memory = Memory(MemorySizes(2, 2, 2), 3)
         memory[op.output, 1] = 7.0
-        run_instruction(Instruction(op, out=1), memory)
+        constants = dict.fromkeys(op.constant_fields, 0.5)
+        run_instruction(Instruction(op, out=1, **constants), memory)
         result = np.asarray(memory[op.output, 1])
         assert op.keeps_zero == bool(np.all((result == 0) & ~np.signbit(result))), op.name
 

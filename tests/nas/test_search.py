@@ -88,6 +88,7 @@ def test_the_run_directory_holds_log_best_and_result(whole: nas.SearchOutcome) -
     assert [tuple(event["values"]) for event in events] == [t.value for t in whole.trials]
     assert (run.path / "best.txt").read_text().strip() == whole.text
     assert run.best == {
+        "fitness": whole.best.values[0],
         "number": whole.best.number,
         "architecture": list(whole.best.architecture),
         "text": whole.text,
@@ -97,7 +98,9 @@ def test_the_run_directory_holds_log_best_and_result(whole: nas.SearchOutcome) -
     assert run.result is not None and run.result["best"] == run.best
     assert run.config["strategy"]["class"] == "NSGA2"
     assert run.config["strategy"]["population_size"] == 8
-    assert list(run.config["space"]["decisions"]) == [f"layer {i}" for i in range(8)]
+    assert run.config["space"]["decisions"] == [
+        {"name": f"layer {i}", "options": ["a", "b", "c", "d"]} for i in range(8)
+    ]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -425,5 +428,8 @@ def test_islands_of_the_core_search_architectures_as_they_are(tmp_path: Path) ->
     assert (result.genome, result.fitness) == (parallel.genome, parallel.fitness)
     assert SPACE.from_data(list(result.genome)) == result.genome
     assert result.fitness == value(result.genome)
+    other = GenomeSearch(ChoiceSpace(SPACE.decisions[1:]), value, individuals=400)
+    with pytest.raises(ValueError, match=r"space\.decisions"):
+        other.run(tmp_path / "run", resume=True)
     stream_best = nas.search(SPACE, objective, RegularizedEvolution(SPACE), 10).best.values[0]
     assert result.fitness > stream_best

@@ -13,7 +13,7 @@ import pytest
 from _workloads import DETERMINISTIC_OPS, LINEAR, NETWORK, POOL_SIZE, Workload, drawn_pool
 
 from automl_zero import Program
-from automl_zero.ops import OPS
+from automl_zero.ops import OPS, ORIGINAL_OPS
 from automl_zero.tasks import regression_tasks
 
 AGREED = {
@@ -46,7 +46,7 @@ def test_a_number_names_one_pool_of_programs_over_the_ops_and_sizes():
     assert pool != drawn_pool(DETERMINISTIC_OPS, (5, 6, 7), 2)
     assert {tuple(len(body) for _, body in program.items()) for program in pool} == {(5, 6, 7)}
     used = {item.op for program in pool for _, body in program.items() for item in body}
-    assert used == {op for op in OPS if not op.random}
+    assert used == {op for op in ORIGINAL_OPS if not op.random}
 
 
 def test_blocks_take_turns_and_give_seconds_per_call(monkeypatch):

@@ -23,6 +23,7 @@ from automl_zero.cli._progress import (
     seconds_text,
 )
 from automl_zero.config import load_config
+from automl_zero.evolution import PopulationStatistics
 from automl_zero.program import Program
 from automl_zero.report._baselines import baseline_fitness
 from automl_zero.tasks import projected_binary_tasks
@@ -130,12 +131,18 @@ def test_several_islands_have_a_line_of_their_own() -> None:
     assert "islands 0.5000 -" in stream.getvalue()
 
 
-def test_other_genomes_have_no_hit_rates() -> None:
-    statistics = SimpleNamespace(
-        mean_fitness=float("nan"), individuals=200, known=50, unique_in_population=7
-    )
-    shown = progress_text(Progress(best_fitness=-np.inf, statistics=statistics, seconds_left=None))
-    assert shown.endswith("best - · mean - · known 25% · 7 different · 1.2 s")
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ({}, "known 25%"),
+        ({"fec_hits": 20, "probe_failures": 3}, "known 25% + FEC 10%"),
+        ({"instructions": 400, "live_instructions": 100}, "known 25% · redundant 75%"),
+    ],
+)
+def test_of_other_genomes_only_what_was_counted_is_shown(counts: Any, shown: str) -> None:
+    statistics = PopulationStatistics(individuals=200, known=50, unique_in_population=7, **counts)
+    text = progress_text(Progress(best_fitness=-np.inf, statistics=statistics, seconds_left=None))
+    assert text.endswith(f"best - · mean - · {shown} · 7 different · 1.2 s")
 
 
 def test_quiet_shows_nothing() -> None:

@@ -13,7 +13,7 @@ from automl_zero.evaluation import evaluate, program_cost
 from automl_zero.evolution import HAND_BUILT_PROGRAMS, hand_built_program
 from automl_zero.evolution._initial_programs import initial_programs, max_cost
 from automl_zero.program import Program
-from automl_zero.tasks import linear, two_layer_nn
+from automl_zero.tasks import linear, projected_binary_tasks, two_layer_nn
 
 GOLDEN = read_records(Path(__file__).parents[2] / "golden" / "reference_programs.json.gz")
 
@@ -45,6 +45,16 @@ def test_the_damaged_network_lacks_its_random_start() -> None:
     whole, damaged = hand_built_program("neural_net"), hand_built_program("damaged_neural_net")
     assert damaged["setup"] == (whole["setup"][2],)
     assert (damaged["predict"], damaged["learn"]) == (whole["predict"], whole["learn"])
+
+
+def test_classifiers_by_hand_rank_as_published() -> None:
+    tasks = projected_binary_tasks("digits", 36, train=270, valid=70, seed=3)
+    accuracy = {
+        name: evaluate(hand_built_program(name), tasks).mean()
+        for name in ("linear", "logistic", "bilinear")
+    }
+    assert 0.95 < accuracy["linear"] < accuracy["bilinear"]
+    assert accuracy["logistic"] >= accuracy["linear"] - 0.005
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -215,7 +215,7 @@ def test_bad_arguments_are_named(change: dict[str, Any]) -> None:
         ("population_size", 11),
         ("stream", -1),
         ("counts", [1, 2]),
-        ("counts", [40, 30, 0, 0]),
+        ("counts", [40, 30, 0, 0, 0, 0]),
         ("next_slot", 10),
         ("population", []),
         ("population", [[0, 0, 0, "1", 1.0]] * 10),
@@ -232,7 +232,7 @@ def test_a_damaged_state_is_refused_by_field_and_changes_nothing(field: str, val
     searched.run(one_max, 30)
     before = searched.state()
     with pytest.raises(
-        ValueError, match=f"state.{'outstanding' if value == [40, 30, 0, 0] else field}"
+        ValueError, match=f"state.{'outstanding' if value == [40, 30, 0, 0, 0, 0] else field}"
     ):
         searched.restore({**before, field: value})
     del before[field]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_zero.export import compile_numba, compile_numpy, to_numba_source, to_numpy_source
-from automl_zero.ops import COLUMN, INDEX, OPS, ROW
+from automl_zero.ops import COLUMN, INDEX, OPS, ROW, WEIGHT
 from automl_zero.program import Instruction, MemorySizes, Program
 from automl_zero.reference import Draws, Memory, run_instruction
 from automl_zero.tasks import linear, two_layer_nn
@@ -83,8 +83,8 @@ def instruction(op, out, rng):
     fields = dict(zip(("in1", "in2"), (swap, 1 - swap), strict=False))
     fields = {name: fields[name] for name in ("in1", "in2")[: op.arity]}
     for role, field in zip(op.constants, op.constant_fields, strict=True):
-        is_position = role in (INDEX, ROW, COLUMN)
-        fields[field] = float(np.float32(rng.random() if is_position else rng.normal()))
+        is_fraction = role in (INDEX, ROW, COLUMN, WEIGHT)
+        fields[field] = float(np.float32(rng.random() if is_fraction else rng.normal()))
     return Instruction(op, out=out, **fields)
 
 

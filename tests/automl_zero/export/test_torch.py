@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automl_zero.export import compile_numpy, to_torch_module, to_torch_source
-from automl_zero.ops import COLUMN, INDEX, OPS, ROW
+from automl_zero.ops import COLUMN, INDEX, OPS, ROW, WEIGHT
 from automl_zero.program import Instruction, MemorySizes, Program
 from automl_zero.reference import Memory, run_instruction
 from tests.automl_zero.export.driver import ReferenceModel
@@ -41,8 +41,8 @@ def program_of(op, rng, position=0):
     fields = dict(zip(("in1", "in2")[: op.arity], (2, 3), strict=True)) if op.arity == 2 else {}
     fields |= {"in1": 2} if op.arity == 1 else {}
     for role, field in zip(op.constants, op.constant_fields, strict=True):
-        is_position = role in (INDEX, ROW, COLUMN)
-        fields[field] = float(np.float32(rng.random() if is_position else rng.normal()))
+        is_fraction = role in (INDEX, ROW, COLUMN, WEIGHT)
+        fields[field] = float(np.float32(rng.random() if is_fraction else rng.normal()))
     # An op that keeps part of its output keeps that of this example only.
     fresh = {
         "v": [Instruction("VECTOR_ABS_OP", in1=2, out=4)],

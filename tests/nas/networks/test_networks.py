@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from automl_zero.evolution import evolution_stream  # noqa: E402
 from nas.networks import Skeleton, build_network, export_source  # noqa: E402
+from nas.objectives import count_flops  # noqa: E402
 from nas.spaces import (  # noqa: E402
     AMOEBANET_A,
     DARTS_V2,
@@ -20,6 +21,7 @@ from nas.spaces import (  # noqa: E402
     DartsSpace,
     Decision,
     NasBench201Space,
+    NasBenchMacroSpace,
     NasNetSpace,
     RandWireSpace,
     mixnet_space,
@@ -34,6 +36,7 @@ SMALL = {
     "mnasnet": (mnasnet_space(), {"stem_stride": 1}),
     "mobilenet": (mobilenet_v3_space(), {"stem_stride": 1}),
     "mixnet": (mixnet_space(), {"stem_stride": 2}),
+    "macro": (NasBenchMacroSpace(), {}),
     "rand_wire": (RandWireSpace(nodes=8, stages=2), {"width": 8, "stem_stride": 1}),
 }
 
@@ -75,6 +78,25 @@ def one_thread():
 )
 def test_parameters_are_as_many_as_published(space, text, skeleton, parameters):
     assert count(build_network(space, space.from_text(text), **skeleton)) == parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "operations"),
+    [
+        ("00000000", 387_882, 7_713_280),
+        ("10000000", 396_298, 12_128_768),
+        ("00100000", 419_050, 12_018_176),
+        ("12000000", 456_714, 27_169_280),
+        ("11111111", 1_588_874, 53_246_464),
+        ("22222222", 2_932_586, 105_660_928),
+    ],
+)
+def test_macro_networks_have_the_benchmarks_parameters_and_operations(text, parameters, operations):
+    space = NasBenchMacroSpace()
+    network = build_network(space, space.from_text(text))
+    assert count(network) == parameters
+    # The benchmark counts multiply-adds, PyTorch multiplications and additions.
+    assert count_flops(network, (3, 32, 32)) == 2 * operations
 
 
 def test_small_randomly_wired_networks_have_the_papers_size():

@@ -13,6 +13,7 @@ from nas.spaces import (
     DartsSpace,
     Decision,
     NasBench201Space,
+    NasBenchMacroSpace,
     NasNetSpace,
     RandWireSpace,
     draw_cell,
@@ -28,6 +29,7 @@ SPACES = {
     "nasnet": NasNetSpace(),
     "mnasnet": mnasnet_space(),
     "mixnet": mixnet_space(),
+    "macro": NasBenchMacroSpace(),
     "rand_wire": RandWireSpace(nodes=10, stages=2),
 }
 SVG = "{http://www.w3.org/2000/svg}"
@@ -76,7 +78,7 @@ def test_genotypes_show_both_cells():
     space = NasNetSpace()
     svg = draw_cell(space, space.from_text(NASNET_A), engine="builtin")
     words = texts(svg)
-    assert words.count("+") == 10 and words.count("concatenated") == 2
+    assert words.count("+") == 10 and words.count("concatenate") == 2
     assert {"normal cell", "reduction cell", "sep conv 7×7", "max pool 3×3"} <= set(words)
     darts = DartsSpace()
     words = texts(draw_cell(darts, darts.from_text(DARTS_V2), engine="builtin"))
