@@ -21,6 +21,10 @@ shipped: a Xeon 6226 (``help_gold_6226_ms``) and a Raspberry Pi 5 (``hw360_pi5_o
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # NumPy reads it once; its matrices here are small
+
 import statistics
 import subprocess
 import sys
