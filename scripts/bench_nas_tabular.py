@@ -21,6 +21,10 @@ shipped: a Xeon 6226 (``help_gold_6226_ms``) and a Raspberry Pi 5 (``hw360_pi5_o
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # NumPy reads it once; its matrices here are small
+
 import statistics
 import subprocess
 import sys
@@ -35,7 +39,7 @@ import numpy as np
 from _common import Row, argument_parser, machine_line, print_rows, write_json
 from _results import ResultFile, add_results_option
 
-from nas.benchmarks import DATASETS, NasBench201, load_nas_bench_201_hardware
+from nas.benchmarks import DATASETS, NasBench201, TabularBenchmark, load_nas_bench_201_hardware
 from nas.objectives import hypervolume
 from nas.spaces import ChoiceSpace
 from nas.strategies import (
@@ -87,6 +91,12 @@ def benchmark(dataset: str) -> NasBench201:
     return NasBench201(dataset)
 
 
+@cache
+def hardware(path: Path) -> TabularBenchmark:
+    """The latencies, read once."""
+    return load_nas_bench_201_hardware(path)
+
+
 def chosen(name: str, dataset: str, seed: int) -> list[float]:
     """Test accuracy of the choice after each of :data:`EVALUATIONS`."""
     table = benchmark(dataset)
@@ -111,9 +121,7 @@ def block(name: str, dataset: str, first: int) -> list[list[float]]:
 def hypervolume_share(path: Path, column: str, seed: int, evaluations: int = 300) -> float:
     """Of the whole table's hypervolume, how much NSGA-II finds."""
     table = benchmark("cifar10")
-    values = np.stack(
-        [table.values("cifar10_val_12"), -load_nas_bench_201_hardware(path).values(column)], axis=1
-    )
+    values = np.stack([table.values("cifar10_val_12"), -hardware(path).values(column)], axis=1)
     low, high = values.min(axis=0), values.max(axis=0)
     scaled = (values - low) / (high - low)
     strategy, seen = NSGA2(table.space, seed=seed), []
