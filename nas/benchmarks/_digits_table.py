@@ -29,6 +29,11 @@ class DigitsTable(TabularBenchmark):
 
     Raises:
         ValueError: If the file is damaged or no such table; names file and column.
+
+    >>> table = DigitsTable()
+    >>> best, accuracy = table.best("test")
+    >>> round(accuracy, 1), round(table.validation(best), 1)
+    (94.1, 91.5)
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
