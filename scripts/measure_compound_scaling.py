@@ -2,7 +2,7 @@
 
     python scripts/measure_compound_scaling.py --results scaling.jsonl
     python scripts/measure_compound_scaling.py --quick --json scaling.json
-    python scripts/measure_compound_scaling.py --data shared/data --results scaling.jsonl
+    python scripts/measure_compound_scaling.py --data FOLDER --results scaling.jsonl
 
 The two steps of Tan & Le (2019), section 3.3. A base network of four rows of MBConv blocks is
 scaled by each alpha, beta, gamma of a grid with alpha beta² gamma² near 2, trained, and validated

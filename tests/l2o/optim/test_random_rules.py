@@ -7,15 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automl_zero.ops import OPS
-from automl_zero.program import Instruction, MemorySizes, Program
-from l2o.optim import EvolvedOptimizer
-from l2o.optim._plan import plan_rule
-from l2o.rules import HAND_WRITTEN_RULES, UPDATE_RULE, hand_written_rule, parse_rule
-from tests.l2o.optim.reference_rule import trajectory
-from tests.strategies import programs
-
 torch = pytest.importorskip("torch")
+
+from automl_zero.ops import OPS  # noqa: E402
+from automl_zero.program import Instruction, MemorySizes, Program  # noqa: E402
+from l2o.optim import EvolvedOptimizer  # noqa: E402
+from l2o.optim._plan import plan_rule  # noqa: E402
+from l2o.rules import (  # noqa: E402
+    HAND_WRITTEN_RULES,
+    UPDATE_RULE,
+    hand_written_rule,
+    parse_rule,
+)
+from tests.l2o.optim.reference_rule import trajectory  # noqa: E402
+from tests.strategies import programs  # noqa: E402
 
 SHAPES = [(3, 4), (5,), ()]
 STEPS = 4

@@ -1,11 +1,13 @@
 """The table of cells on digits: training, the file, and reading it."""
 
-import make_digits_table
-import numpy as np
 import pytest
 
-from nas.benchmarks import DigitsTable
-from nas.spaces import NasBench201Space
+pytest.importorskip("torch")
+
+import make_digits_table  # noqa: E402
+
+from nas.benchmarks import DigitsTable  # noqa: E402
+from nas.spaces import NasBench201Space  # noqa: E402
 
 SPACE = NasBench201Space()
 
@@ -111,19 +113,3 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     assert make_digits_table.main(arguments) == 0
     assert results.read_text().startswith(first)
     assert len(results.read_text().splitlines()) == 2
-
-
-def test_the_shipped_table_knows_every_cell():
-    digits = DigitsTable()
-    cells = {
-        digits.space.key(cell): tuple(
-            digits.value(cell, f"{part}_{seed}")
-            for part in ("validation", "test")
-            for seed in range(3)
-        )
-        for cell in digits.architectures()
-    }
-    assert len(cells) == 6466
-    validation, test = (digits.values(name) for name in ("validation", "test"))
-    assert validation.min() > 5 and test.max() < 100
-    assert np.corrcoef(validation, test)[0, 1] > 0.95

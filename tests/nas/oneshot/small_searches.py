@@ -1,10 +1,21 @@
 """Small supernets, images and trainers that the tests share."""
 
 import numpy as np
+import pytest
 
-from nas.objectives import ImageData
-from nas.oneshot import DARTS, ENAS, GDAS, SNAS, ProxylessNAS, RandomSharing, Supernet
-from nas.spaces import DartsSpace, NasBench201Space
+pytest.importorskip("torch")
+
+from nas.objectives import ImageData  # noqa: E402
+from nas.oneshot import (  # noqa: E402
+    DARTS,
+    ENAS,
+    GDAS,
+    SNAS,
+    ProxylessNAS,
+    RandomSharing,
+    Supernet,
+)
+from nas.spaces import DartsSpace, NasBench201Space  # noqa: E402
 
 METHODS = {
     "random sharing": (RandomSharing, {"candidates": 4}),
