@@ -8,7 +8,7 @@ from pathlib import Path
 
 _PACKAGES = Path("nas"), Path("l2o")
 _NEEDS_TORCH = re.compile(
-    r"^(import|from) (torch|safetensors"
+    r"^(?: +>>> )?(import|from) (torch|safetensors"
     r"|nas\.(networks|oneshot|proxies)|l2o\.(optim|maml|hypergrad))\b",
     re.MULTILINE,
 )

@@ -137,14 +137,14 @@ def register_op(
             there are 64 ops already.
 
     >>> op = register_op(
-    ...     "SCALAR_CLIP_OP", lambda x: min(max(x, -1.0), 1.0), inputs="s"
+    ...     "SCALAR_CLAMP_OP", lambda x: min(max(x, -1.0), 1.0), inputs="s"
     ... )
     >>> op.text, op.keeps_zero
-    ('{out} = clip({a})', True)
+    ('{out} = clamp({a})', True)
     >>> from automl_zero import Program
-    >>> program = Program.parse("def Setup():\\ndef Predict():\\n s1 = clip(s2)\\ndef Learn():")
+    >>> program = Program.parse("def Setup():\\ndef Predict():\\n s1 = clamp(s2)\\ndef Learn():")
     >>> program["predict"][0].op.name
-    'SCALAR_CLIP_OP'
+    'SCALAR_CLAMP_OP'
     """
     if function is None:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import itertools
 import re
@@ -60,8 +61,13 @@ def commands():
 @pytest.mark.parametrize(("code", "shown"), list(blocks("python runnable")))
 def test_examples_run_and_print_what_the_page_shows(code, shown):
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, "<example>", "exec"), {"__name__": "example"})
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "<example>", "exec"), {"__name__": "example"})
+    except ImportError as error:
+        if "torch" not in str(error) or importlib.util.find_spec("torch"):
+            raise
+        pytest.skip(str(error))
     if shown is not None:
         assert printed.getvalue() == shown
 
