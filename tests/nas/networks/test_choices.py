@@ -184,7 +184,7 @@ sys.path.insert(0, ".")
 import torch
 x, y = torch.load("expected.pt")
 net = torch.load("net.pt", weights_only=False)
-assert torch.equal(net.train()(x), y)
+torch.testing.assert_close(net.train()(x), y)  # the sum of a convolution depends on the threads
 net.eval()(x).sum().backward()
 assert all(p.grad is not None for p in net.parameters())
 """
