@@ -38,7 +38,7 @@ def show(
 
 
 def _print_summary(run: Run) -> None:
-    epochs = run.events("epoch")
+    epochs, trials = run.events("epoch"), run.events("trial").num_rows
     result = run.result
     lines = {
         "run": str(run.path),
@@ -48,9 +48,14 @@ def _print_summary(run: Run) -> None:
         else f"{run.status}: {result.get('stopped_by', 'a limit')} reached",
         "created": f"{run.created}, automl-zero {run.versions['automl_zero']}",
         "sessions": f"{len(run.sessions)}, {seconds_text(run.seconds)} in all",
-        "individuals": f"{count_text(individuals_of(epochs))} in "
-        f"{max(epochs['experiment'].to_pylist(), default=0)} experiments",
     }
+    if trials:  # a search without islands
+        lines["trials"] = count_text(trials)
+    else:
+        experiments = max(epochs["experiment"].to_pylist(), default=0)
+        lines["individuals"] = (
+            f"{count_text(individuals_of(epochs))} in {experiments} experiments"
+        )
     width = max(map(len, lines))
     for name, text in lines.items():
         print_plain(f"{name:<{width}}  {text}")
@@ -114,6 +119,9 @@ def _print_best(run: Run) -> None:
 
     data = RunData(run)
     if data.best is None:
+        found = run.best or {}
+        if "text" in found:
+            print_plain(f"\nbest  {found['text']}\n\nfitness: {_number(found.get('fitness'), 5)}")
         return
     if data.program is not None and data.simplified is not None:
         out().print("\n[bold]Program as found[/bold]")

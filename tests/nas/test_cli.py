@@ -53,6 +53,8 @@ def test_search_prints_the_best_and_keeps_the_run(
     assert data["best"]["text"] == outcome.text and data["trials"] == 60
     assert data["details"]["cifar10_test_200"] == benchmark.test(outcome.best.architecture)
     assert Run.open(folder).status == "finished"
+    summary = run(capsys, "show", str(folder)).splitlines()
+    assert "trials    60" in summary and f"best  {outcome.text}" in summary
     assert run(capsys, "nas", "resume", str(folder), "--quiet").splitlines()[0] == outcome.text
 
 
