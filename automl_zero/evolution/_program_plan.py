@@ -139,11 +139,11 @@ class Judge:
 
 def _input_digests(config: ExperimentConfig) -> dict[str, str]:
     """BLAKE2 of each file that the configuration names."""
-    names = {getattr(getattr(config.tasks, part), "data", None) for part in _TASK_SETS}
+    names = {name for part in _TASK_SETS for name in getattr(config.tasks, part).sources}
     if not isinstance(config.population.initial, str):
         names |= set(config.population.initial)
     found = {}
-    for name in sorted(str(name) for name in names if name):
+    for name in sorted(names):
         if Path(name).is_file():
             with open(name, "rb") as file:
                 found[name] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]

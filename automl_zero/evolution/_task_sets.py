@@ -25,14 +25,18 @@ def task_set(spec: TaskSpec, seed: int) -> list[Task]:
     """
     if spec.kind != "projected_binary":
         return spec.make(seed)
+    return spec.make(seed, [_data_set(spec, index) for index in range(len(spec.sources))])
+
+
+def _data_set(spec: TaskSpec, index: int) -> DataSet:
+    """One of the sources of a specification."""
     # A file that was changed meanwhile is read again.
-    path = Path(spec.data)
+    path = Path(spec.sources[index])
     stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
-    source = (spec.data, spec.label, spec.header, spec.test_fraction, stamp)
+    source = (spec.sources[index], spec.label, spec.header, spec.test_fraction, stamp)
     with _lock:
         if source not in _data_sets:
             while len(_data_sets) >= _MOST_DATA_SETS:
                 del _data_sets[next(iter(_data_sets))]
-            _data_sets[source] = spec.load_data()
-        data = _data_sets[source]
-    return spec.make(seed, data)
+            _data_sets[source] = spec.load_data(index)
+        return _data_sets[source]

@@ -101,4 +101,4 @@ def made_tasks(spec: TaskSpec, seed: int) -> list[Task]:
     try:
         return task_set(spec, seed)
     except OSError as error:
-        raise ValueError(f"{spec.data}: {error.strerror or error}") from None
+        raise ValueError(str(error)) from None

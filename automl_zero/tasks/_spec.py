@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from automl_zero.streams import stream_key
 from automl_zero.tasks import _checks
 from automl_zero.tasks._dataset import DataSet
 from automl_zero.tasks._projected_binary import (
@@ -64,7 +65,9 @@ class TaskSpec:
         data_seeds: Regression only: seeds of the features; None for the published ones.
         param_seeds: Regression only: seeds of the weights; None for the published ones.
         data: ``"projected_binary"`` only, like all that follow: what :func:`load_data`
-            takes. Paths are relative to the working directory.
+            takes, or several of it, from which the tasks come in turn: a program that suits
+            two data sets is less likely to be a habit of one. Paths are relative to the
+            working directory.
         label: Label column of a table, by name or position; None for the last.
         header: Whether the first line of a CSV file holds names; None finds out.
         pairs: ``"search"``, ``"held_out"`` or pairs of labels.
@@ -99,7 +102,7 @@ class TaskSpec:
     randomize_seeds: bool | None = None
     data_seeds: tuple[int, ...] | None = None
     param_seeds: tuple[int, ...] | None = None
-    data: str = "digits"
+    data: str | tuple[str, ...] = "digits"
     label: str | int | None = None
     header: bool | None = None
     pairs: str | tuple[tuple[str | int, str | int], ...] = "search"
@@ -111,7 +114,7 @@ class TaskSpec:
 
     def __post_init__(self) -> None:
         _checks.choice("kind", self.kind, TASK_KINDS)
-        for name in ("data_seeds", "param_seeds", "pairs", "held_out_pairs"):
+        for name in ("data_seeds", "param_seeds", "data", "pairs", "held_out_pairs"):
             object.__setattr__(self, name, _as_tuples(getattr(self, name)))
         foreign = _PROJECTED_ONLY if self._is_regression else _REGRESSION_ONLY
         for field in fields(self):
@@ -161,13 +164,14 @@ class TaskSpec:
         values = {name: _as_lists(getattr(self, name)) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
-    def make(self, seed: int = 0, data: DataSet | None = None) -> list[Task]:
+    def make(self, seed: int = 0, data: Sequence[DataSet] | DataSet | None = None) -> list[Task]:
         """The tasks.
 
         Args:
             seed: Draws the set, unless the spec fixes it. Search, selection and final
                 tasks need different seeds, e.g. ``stream_key(run_seed, "search_tasks")``.
-            data: The spec's data, if :meth:`load_data` has read them before.
+            data: What :meth:`load_data` has read before: one data set for each of
+                :attr:`sources`.
 
         Raises:
             ValueError: As :func:`regression_tasks`, :func:`projected_binary_tasks` and
@@ -192,19 +196,49 @@ class TaskSpec:
                 seed=chosen if self.randomize_seeds else None,
                 labels=self.labels,  # type: ignore[arg-type]
             )
-        return projected_binary_tasks(
-            self.load_data() if data is None else data,
-            **shape,  # type: ignore[arg-type]
-            seed=chosen,
-            pairs=self.pairs,  # type: ignore[arg-type]
-            held_out_pairs=self.held_out_pairs,
-            projection=self.projection,
-            swapped_twins=self.swapped_twins,
-            valid_from=self.valid_from,  # type: ignore[arg-type]
-        )
+        if data is None:
+            data = [self.load_data(index) for index in range(len(self.sources))]
+        elif isinstance(data, DataSet):
+            data = [data]
+        if len(data) != len(self.sources):
+            raise ValueError(
+                f"data: expected {len(self.sources)} data sets, one for each source, "
+                f"received {len(data)}"
+            )
+        sets = []
+        for index, item in enumerate(data):
+            shape["count"] = len(range(index, self.count, len(data)))
+            sets.append(
+                projected_binary_tasks(
+                    item,
+                    **shape,  # type: ignore[arg-type]
+                    # Equal seeds would pair, split and project all sources alike.
+                    seed=chosen if len(data) == 1 else stream_key(chosen, "source", index),
+                    pairs=self.pairs,  # type: ignore[arg-type]
+                    held_out_pairs=self.held_out_pairs,
+                    projection=self.projection,
+                    swapped_twins=self.swapped_twins,
+                    valid_from=self.valid_from,  # type: ignore[arg-type]
+                )
+            )
+        return [sets[place % len(sets)][place // len(sets)] for place in range(self.count)]
 
-    def load_data(self) -> DataSet:
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names or paths in ``data``; none for regression.
+
+        >>> TaskSpec(kind="projected_binary", data=["digits", "sklearn:wine"]).sources
+        ('digits', 'sklearn:wine')
+        """
+        if self._is_regression:
+            return ()
+        return (self.data,) if isinstance(self.data, str) else self.data
+
+    def load_data(self, source: int = 0) -> DataSet:
         """The data of a projected spec, with its test examples set apart.
+
+        Args:
+            source: Which of :attr:`sources`, by position.
 
         Raises:
             ValueError: As :func:`automl_zero.tasks.load_data`; also if the kind has no data.
@@ -214,7 +248,11 @@ class TaskSpec:
             raise ValueError(
                 f"kind: expected 'projected_binary' to load data, received {self.kind!r}"
             )
-        data = load_data(self.data, label=self.label, header=self.header)
+        if not 0 <= source < len(self.sources):
+            raise ValueError(
+                f"source: expected a position below {len(self.sources)}, received {source!r}"
+            )
+        data = load_data(self.sources[source], label=self.label, header=self.header)
         if not self.test_fraction or data.is_test.any():
             return data
         return data.with_test_rows(self.test_fraction)
@@ -261,8 +299,17 @@ class TaskSpec:
             _checks.integer("features", self.features, 1, MAX_FEATURES)
         elif self.projection:
             object.__setattr__(self, "features", 16)
-        if not isinstance(self.data, str):
-            raise ValueError(f"data: expected a name or path, received {self.data!r}")
+        names = (self.data,) if isinstance(self.data, str) else self.data
+        if not (isinstance(names, tuple) and names and all(isinstance(it, str) for it in names)):
+            raise ValueError(
+                "data: expected a name or path, or a list of them, "
+                f"received {_as_lists(self.data)!r}"
+            )
+        if self.count < len(names):
+            raise ValueError(
+                f"count: expected at least {len(names)}, a task from each of data, "
+                f"received {self.count}"
+            )
         _checks.choice("valid_from", self.valid_from, ROW_CHOICES)
         share = self.test_fraction
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:

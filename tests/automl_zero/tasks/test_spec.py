@@ -117,6 +117,36 @@ def test_data_can_be_read_once_for_several_sets():
     assert spec.make(3, load_digits_data()) == spec.make(3)
 
 
+def test_tasks_come_from_several_sources_in_turn():
+    pytest.importorskip("sklearn")
+    shared = {"kind": "projected_binary", "features": 6, "train": 20, "valid": 10}
+    spec = TaskSpec(count=5, data=["digits", "sklearn:digits"], **shared)
+    tasks = spec.make(seed=4)
+    assert [task.name.split(" ")[0] for task in tasks] == [
+        "digits", "sklearn:digits", "digits", "sklearn:digits", "digits",
+    ]  # fmt: skip
+    read_before = [spec.load_data(0), spec.load_data(1)]
+    assert spec.make(4, read_before) == tasks
+    assert TaskSpec.from_data(spec.to_data()) == spec
+    # The same images twice, but no task twice.
+    assert not np.array_equal(tasks[0].train_x, tasks[1].train_x)
+    assert spec.make(4)[:3] == TaskSpec(count=3, data=spec.sources, **shared).make(4)
+    with pytest.raises(ValueError, match="data: expected 2 data sets, .*, received 1"):
+        spec.make(4, read_before[:1])
+    with pytest.raises(ValueError, match="source: expected a position below 2, received 2"):
+        spec.load_data(2)
+
+
+def test_one_source_in_a_list_is_that_source():
+    one, listed = (
+        TaskSpec(kind="projected_binary", count=2, train=10, valid=10, data=data)
+        for data in ("digits", ["digits"])
+    )
+    assert one.make(3) == listed.make(3)
+    assert one.sources == listed.sources == ("digits",)
+    assert TaskSpec(kind="linear").sources == ()
+
+
 def test_test_examples_are_the_same_for_every_set_of_the_same_share(tmp_path):
     path = tmp_path / "rows.npz"
     np.savez(path, x=np.arange(60.0)[:, None], y=np.arange(60) % 2)
@@ -182,7 +212,13 @@ def test_table_options_reach_the_reader(tmp_path):
         ({"kind": "linear", "param_seeds": []}, "param_seeds: expected 1 to 10 seeds"),
         ({"kind": "projected_binary", "train": 1}, "train: .*at least 2, received 1"),
         ({"kind": "projected_binary", "features": 0}, "features: .*received 0"),
-        ({"kind": "projected_binary", "data": 3}, "data: expected a name or path, received 3"),
+        ({"kind": "projected_binary", "data": 3}, "data: expected a name or path, .*received 3"),
+        ({"kind": "projected_binary", "data": []}, r"data: expected a name .*received \[\]"),
+        ({"kind": "projected_binary", "data": ["a", 3]}, r"data: .*received \['a', 3\]"),
+        (
+            {"kind": "projected_binary", "data": ["a", "b"], "count": 1},
+            "count: expected at least 2, a task from each of data, received 1",
+        ),
         ({"kind": "projected_binary", "pairs": "all"}, "pairs: expected one of 'search'"),
         ({"kind": "projected_binary", "pairs": [1, 2]}, r"pairs: expected a list .*\[1, 2\]"),
         ({"kind": "projected_binary", "pairs": [[1, 0.5]]}, "pairs: expected a list of pairs"),
