@@ -86,6 +86,11 @@ def tuned(program: Program, tasks: list[Task]) -> Program:
     return best
 
 
+def short_name(source: str) -> str:
+    """What rows call a data set: its file's name without folder and ending."""
+    return Path(source).name.partition(".")[0]
+
+
 def prepared(source: str) -> DataSet:
     """The data set, with test examples."""
     data = load_data(source)
@@ -100,19 +105,29 @@ def sizes(data: DataSet) -> tuple[int, int]:
     return train, min(1000, int(2 * rows.min()) - train, int(2 * test.min()))
 
 
+def search_tasks(data: DataSet) -> list[Task]:
+    """A task of each search pair, to tune constants on."""
+    train, valid = sizes(data)
+    return projected_binary_tasks(data, 36, 16, train, valid, seed=1)
+
+
+def final_accuracies(data: DataSet, program: Program, count: int) -> list[float]:
+    """Accuracy of a tuned program on each of ``count`` tasks of held-out pairs."""
+    train, valid = sizes(data)
+    tasks = projected_binary_tasks(
+        data, count, 16, train, valid, seed=2, pairs="held_out", valid_from="test"
+    )
+    return [float(value) for value in np.ravel(evaluate(program, tasks))]
+
+
 def measure(data: DataSet, program: Program, final_tasks: int) -> dict[str, Any]:
     """The tuned program and its accuracies on the final tasks."""
-    train, valid = sizes(data)
-    common: dict[str, Any] = {"features": 16, "train": train, "valid": valid}
-    search = projected_binary_tasks(data, 36, seed=1, **common)
-    final = projected_binary_tasks(
-        data, final_tasks, seed=2, pairs="held_out", valid_from="test", **common
-    )
+    search = search_tasks(data)
     best = tuned(program, search)
     return {
         "program": str(best),
         "search": float(np.mean(evaluate(best, search))),
-        "final": [float(value) for value in np.ravel(evaluate(best, final))],
+        "final": final_accuracies(data, best, final_tasks),
     }
 
 
@@ -166,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows = []
     for source in sources:
         data = prepared(source)
-        name = Path(data.name).name.partition(".")[0]
+        name = short_name(source)
         print(f"{name}: {sizes(data)[0]} training, {sizes(data)[1]} validation examples")
         for label, program in programs.items():
             key = f"{name} {label} {final_tasks} {program}"
