@@ -4,7 +4,7 @@
     python scripts/measure_image_search.py --quick           # digits: about a minute
 
 Runs the shipped searches ``image_pairs_from_linear`` and ``image_pairs_from_empty``, ``--minutes``
-each on ``--workers`` processes. FOLDER holds ``fashion_mnist.npz`` and a
+each on ``--workers`` processes, on Fashion-MNIST. FOLDER holds ``fashion_mnist.npz`` and a
 ``cifar10*.npz``. Run directories are kept in ``--runs``: a search that was interrupted goes on, and
 one that has had its time goes on with more ``--minutes``.
 
@@ -68,9 +68,9 @@ def image_files(folder: Path) -> list[str]:
     return found
 
 
-def config_of(start: str, sources: list[str], minutes: float, quick: bool) -> ExperimentConfig:
-    """The search from a start on the data sets."""
-    settings = [f"tasks.*.data={sources!r}", f"stop.seconds={60 * minutes}"]
+def config_of(start: str, source: str, seed: int, minutes: float, quick: bool) -> ExperimentConfig:
+    """The search from a start on a data set."""
+    settings = [f"tasks.*.data={source}", f"seed={seed}", f"stop.seconds={60 * minutes}"]
     if quick:
         settings += [
             "tasks.*.train=200", "tasks.*.valid=60", "tasks.final.valid=30",
@@ -129,6 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/image_search"), metavar="FOLDER")
     parser.add_argument("--minutes", type=float, default=30, help="of each search (30)")
     parser.add_argument("--workers", type=int, default=2, help="processes of a search (2)")
+    parser.add_argument("--seed", type=int, default=0, help="of the searches (0)")
     parser.add_argument("--start", nargs="+", choices=STARTS, default=list(STARTS))
     options = parser.parse_args(arguments)
     minutes = min(options.minutes, 0.2) if options.quick else options.minutes
@@ -144,8 +145,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     programs = {name: hand_built_program(name) for name in BASELINES}
     for start in options.start:
-        folder = options.runs / f"from_{start}"
-        run = search(config_of(start, sources, minutes, options.quick), folder, options.workers)
+        config = config_of(start, sources[0], options.seed, minutes, options.quick)
+        folder = options.runs / f"from_{start}_{options.seed}"
+        run = search(config, folder, options.workers)
         programs[f"from_{start}"] = max(
             candidates(run),
             key=lambda program: np.mean([judge(program, name)["search"] for name in data_sets]),

@@ -139,7 +139,8 @@ class Judge:
 
 def _input_digests(config: ExperimentConfig) -> dict[str, str]:
     """BLAKE2 of each file that the configuration names."""
-    names = {name for part in _TASK_SETS for name in getattr(config.tasks, part).sources}
+    sets = [getattr(config.tasks, part) for part in _TASK_SETS]
+    names = {name for item in sets for name in getattr(item, "sources", ())}
     if not isinstance(config.population.initial, str):
         names |= set(config.population.initial)
     found = {}
