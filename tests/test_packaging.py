@@ -70,7 +70,8 @@ def test_wheel_holds_all_packages_and_data_and_no_c_sources(wheel: Path) -> None
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd", ".pxi"))]
     assert any(name.startswith("automl_zero/kernels/_engine.") for name in names)
     for folder in (
-        "automl_zero/configs", "automl_zero/tasks/data", "l2o/rules/programs",
+        "automl_zero/configs", "automl_zero/programs", "automl_zero/programs/found",
+        "automl_zero/tasks/data", "l2o/rules/programs",
         "nas/benchmarks/data", "nas/report/templates",
     ):  # fmt: skip
         for path in (ROOT / folder).glob("*"):

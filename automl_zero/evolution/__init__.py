@@ -18,6 +18,7 @@ Programs
     ProgramEvolution        regularized evolution of programs, compiled
     BestProgram             the fittest program of an evolution
     Statistics              what it counted; MutationOutcome, by mutation type
+    found_program           programs that searches of this project found
     hand_built_program      linear model, two-layer network, ... as programs
     ProgramSearch           islands of programs: what a configuration describes
     SearchResult            what it found
@@ -46,7 +47,12 @@ if TYPE_CHECKING:
     from automl_zero.evolution._genome_epoch import GenomeEpoch
     from automl_zero.evolution._genome_search import GenomeResult, GenomeSearch
     from automl_zero.evolution._harness_space import HarnessSpace
-    from automl_zero.evolution._initial_programs import HAND_BUILT_PROGRAMS, hand_built_program
+    from automl_zero.evolution._initial_programs import (
+        FOUND_PROGRAMS,
+        HAND_BUILT_PROGRAMS,
+        found_program,
+        hand_built_program,
+    )
     from automl_zero.evolution._lineage import Birth, Improvement
     from automl_zero.evolution._population_statistics import PERCENTILES, PopulationStatistics
     from automl_zero.evolution._program_epoch import ProgramEpoch
@@ -69,6 +75,7 @@ _HOME = {
     "GenomeEpoch": "_genome_epoch",
     "GenomeResult": "_genome_search",
     "GenomeSearch": "_genome_search",
+    "FOUND_PROGRAMS": "_initial_programs",
     "HAND_BUILT_PROGRAMS": "_initial_programs",
     "HarnessSpace": "_harness_space",
     "Improvement": "_lineage",
@@ -88,6 +95,7 @@ _HOME = {
     "Statistics": "_statistics",
     "TensorBoardCallback": "_tensorboard",
     "evolution_stream": "_search_space",
+    "found_program": "_initial_programs",
     "hand_built_program": "_initial_programs",
 }
 
@@ -100,6 +108,7 @@ __all__ = [
     "GenomeEpoch",
     "GenomeResult",
     "GenomeSearch",
+    "FOUND_PROGRAMS",
     "HAND_BUILT_PROGRAMS",
     "HarnessSpace",
     "Improvement",
@@ -119,6 +128,7 @@ __all__ = [
     "Statistics",
     "TensorBoardCallback",
     "evolution_stream",
+    "found_program",
     "hand_built_program",
 ]
 

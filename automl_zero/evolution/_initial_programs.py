@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from automl_zero._config_values import choice
 from automl_zero._program_file import read_program
 from automl_zero.config import ComponentConfig, ExperimentConfig
 from automl_zero.evaluation import program_cost
@@ -57,6 +58,29 @@ HAND_BUILT_PROGRAMS: Final = (
     "bilinear",
 )
 """Names that :func:`hand_built_program` takes."""
+
+
+FOUND_PROGRAMS: Final = tuple(
+    sorted(path.stem for path in (PROGRAM_FOLDER / "found").glob("*.txt"))
+)
+"""Names that :func:`found_program` takes."""
+
+
+def found_program(name: str) -> Program:
+    """A program that a search of this project found; its file says how.
+
+    Args:
+        name: ``"bilinear_sgd"``: a classifier, linear plus bilinear, found from the linear
+            program by ``image_pairs_from_linear``.
+
+    Raises:
+        ValueError: If there is none of that name.
+
+    >>> print(found_program("bilinear_sgd")["predict"][0])
+    v1 = dot(m0, v0)
+    """
+    path = PROGRAM_FOLDER / "found" / f"{choice('name', name, FOUND_PROGRAMS)}.txt"
+    return Program.parse(path.read_text(encoding="utf-8"))
 
 
 def padded(program: Program, components: Mapping[str, ComponentConfig]) -> Program:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,13 @@ from _golden import golden_program, read_records
 
 from automl_zero.config import config_names, load_config
 from automl_zero.evaluation import evaluate, program_cost
-from automl_zero.evolution import HAND_BUILT_PROGRAMS, hand_built_program
-from automl_zero.evolution._initial_programs import initial_programs, max_cost
+from automl_zero.evolution import (
+    FOUND_PROGRAMS,
+    HAND_BUILT_PROGRAMS,
+    found_program,
+    hand_built_program,
+)
+from automl_zero.evolution._initial_programs import PROGRAM_FOLDER, initial_programs, max_cost
 from automl_zero.program import Program
 from automl_zero.tasks import linear, projected_binary_tasks, two_layer_nn
 
@@ -121,3 +127,17 @@ def test_the_initial_programs_of_shipped_experiments_fit(name: str) -> None:
     config = load_config(name)
     for program in initial_programs(config):
         program.check(config.memory)
+
+
+@pytest.mark.parametrize("name", FOUND_PROGRAMS)
+def test_found_programs_say_where_they_come_from_and_beat_the_linear_program(name: str) -> None:
+    text = (PROGRAM_FOLDER / "found" / f"{name}.txt").read_text()
+    assert re.search(r"(?s)^# Found .* seed \d+,.* individuals", text)
+    tasks = projected_binary_tasks("digits", 32, train=260, valid=80, seed=3)
+    found, known = evaluate([found_program(name), hand_built_program("linear")], tasks).mean(axis=1)
+    assert found > known
+
+
+def test_an_unknown_found_program_is_named() -> None:
+    with pytest.raises(ValueError, match="name: expected one of .*bilinear_sgd.*'bilinaer_sgd'"):
+        found_program("bilinaer_sgd")
