@@ -69,9 +69,12 @@ SPACES: Final = {
     ),
     "nonlinear": Space(
         "nonlinear",
-        # Solved is a network that works on other data: 0.98 on the selection task.
+        # With the one task that is shipped, programs fit its random draws and fail on others
+        # (0.9996 there, 0.94 on the selection task). Solved is 0.9 on 16 other tasks.
         (
-            "experiments.sufficient_fitness=0.98",
+            "tasks.search.count=8",
+            "tasks.select.count=16",
+            "experiments.sufficient_fitness=0.9",
             "experiments.maximum=20",
             "stop.train_steps=0",
             "stop.individuals=20000",

@@ -43,9 +43,7 @@ def test_plain_evolution_counted_from_caches_runs_all_but_what_is_over_budget():
     }
 
 
-def test_plain_and_cached_go_through_the_same_individuals_and_results_are_kept(
-    tmp_path, monkeypatch
-):
+def test_plain_and_cached_go_through_the_same_individuals(tmp_path, monkeypatch):
     quick = ("experiments.maximum=2", "stop.individuals=2000", "tasks.select.count=4")
     demo = script.SPACES["demo"]
     space = script.Space("demo", quick, {name: demo.arms[name] for name in ("plain", "cached")})
@@ -56,7 +54,7 @@ def test_plain_and_cached_go_through_the_same_individuals_and_results_are_kept(
     assert cached["examples"] < plain["examples"]
 
 
-def test_kept_results_are_not_measured_again(tmp_path, monkeypatch, capsys):
+def test_kept_results_are_not_measured_again(tmp_path):
     path, rows = tmp_path / "results.jsonl", tmp_path / "rows.json"
     lines = [
         json.dumps({"key": f"digits {arm} {seed}", "result": result(100, 20, True)})
