@@ -64,7 +64,8 @@ SPACES: Final = {
             "cached": ("cache.fec=false",),
             "fec": (),
             # A population that never fills up selects nothing: every program is a new draw.
-            "random": ("population.size=250000",),
+            # One epoch: taking the state of so large a population again and again costs minutes.
+            "random": ("population.size=250000", "islands.epoch=250000"),
         },
     ),
     "nonlinear": Space(
@@ -198,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=30, help="of each arm (30)")
     parser.add_argument("--workers", type=int, default=1, help="processes, one seed each (1)")
     options = parser.parse_args(arguments)
-    names = options.space or (["demo"] if options.quick else list(SPACES))
+    names = options.space or (["nonlinear"] if options.quick else list(SPACES))
     seeds = min(options.seeds, 3) if options.quick else options.seeds
     known_arms = {arm for name in names for arm in SPACES[name].arms}
     if unknown := set(options.arm or ()) - known_arms:
