@@ -132,10 +132,10 @@ def per_solve(table: np.ndarray) -> np.ndarray:
         return totals[..., :-1] / totals[..., -1:]
 
 
-def resampled(results: Sequence[dict[str, Any]], stream: int, count: int = 4000) -> np.ndarray:
-    """Bootstrap over seeds of the costs per solve, (count, costs)."""
+def resampled(results: Sequence[dict[str, Any]], count: int = 4000) -> np.ndarray:
+    """Bootstrap over seeds of the costs per solve, (count, costs); arms draw the same seeds."""
     table = table_of(results)
-    drawn = np.random.default_rng(stream).integers(0, len(table), (count, len(table)))
+    drawn = np.random.default_rng(0).integers(0, len(table), (count, len(table)))
     return per_solve(table[drawn])
 
 
@@ -172,13 +172,13 @@ def rows_of(
             for cost, total in zip(COSTS, totals[:-1].tolist(), strict=True)
             if not math.isnan(total)
         ]
-    costs, drawn = per_solve(table_of(results)), resampled(results, 0)
+    costs, drawn = per_solve(table_of(results)), resampled(results)
     for i, cost in enumerate(COSTS):
         if not math.isnan(costs[i]):
             rows.append(Row(f"{name}_{cost}_per_solve", float(costs[i]), interval(drawn[:, i])))
     if plain is None or not any(item["solved"] for item in plain):
         return rows
-    base, base_drawn = per_solve(table_of(plain)), resampled(plain, 1)
+    base, base_drawn = per_solve(table_of(plain)), resampled(plain)
     for i, cost in enumerate(COSTS):
         if math.isnan(base[i]):
             continue
