@@ -20,6 +20,8 @@ from l2o.unrolled._solver import State, UnrolledSolver
 
 # Chen et al. 2018, appendix: the new layer alone, then all so far at two lower rates.
 PHASES: Final = (1.0, 0.2, 0.02)
+# Above its start by this much, or not a number, a phase does not come back.
+_DIVERGED_DB: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +186,11 @@ class _Training:
                     best, good, waited = score, self._copy(), 0
                 else:
                     waited += 1
-                # Above its start by 20 dB, or not a number: no rate will bring that back.
-                if waited == self.settings["patience"] or not score < before + 20:
+                if waited == self.settings["patience"] or not score < before + _DIVERGED_DB:
                     break
-        finite = math.isfinite(self._score(index))
+        diverged = not self._score(index) < before + _DIVERGED_DB
         checkpoint.fill(Path(), self.solver.state_dict(), good)
-        if not finite or not math.isfinite(best):
+        if diverged:
             self.stopped_by = "divergence"
         else:
             self.history.append(TrainingProgress(index + 1, phase, best))
