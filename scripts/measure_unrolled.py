@@ -1,4 +1,4 @@
-"""Unrolled solvers: recovery of sparse codes after 16 layers, and the safeguard.
+"""Unrolled solvers: sparse codes after 16 layers, the safeguard, images by plug-and-play.
 
     python scripts/measure_unrolled.py --quick
     python scripts/measure_unrolled.py --folder unrolled-runs --json unrolled.json
@@ -17,12 +17,19 @@ validation problems and are tested on 1,000 others.
 ``safeguard_excess`` is the largest relative excess, over 200 problems that differ from those of the
 training, of the LASSO objective of the safeguarded ALISTA over that of FISTA, both after 1,000
 iterations.
+
+``pnp_blur_gain_db`` is how much higher the PSNR of plug-and-play ADMM is than that of the inverse
+filter, on 297 digits of 8 x 8 pixels that the denoiser was not trained on, after a blur by
+[1 6 1]/8 in both directions and noise of 0.05; ``pnp_sensing_gain_db`` the same against least
+squares, from 32 random projections and noise of 0.01 (where no theorem guarantees convergence).
+``*_change`` is the last change of the iterates over the first.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -39,12 +46,16 @@ from l2o.unrolled import (
     LISTACP,
     LISTACPSS,
     TISTA,
+    Denoiser,
+    PlugAndPlayADMM,
     SparseCoding,
     TrainingProgress,
     UnrolledSolver,
+    blur_operator,
     fista,
     nmse_db,
     safeguarded,
+    train_denoiser,
     train_layerwise,
 )
 
@@ -68,7 +79,7 @@ PUBLISHED = {
 }
 # Iterations of a phase, and of the training of 250 x 500.
 ITERATIONS = {"5min": 300, "20min": 1200}
-PARTS = ("alista-5min", "alista-20min", *CLASSES, "safeguard")
+PARTS = ("alista-5min", "alista-20min", *CLASSES, "safeguard", "images")
 
 
 def train(
@@ -183,6 +194,42 @@ def safeguard_rows(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def psnr(images: torch.Tensor, clean: torch.Tensor) -> float:
+    """Peak signal to noise ratio in dB, for a peak of 1."""
+    return -10 * math.log10(float((images.reshape(clean.shape) - clean).square().mean()))
+
+
+def image_rows(quick: bool) -> list[Row]:
+    """Plug-and-play ADMM on digits, against least squares."""
+    from sklearn.datasets import load_digits
+
+    images = torch.tensor(load_digits().images / 16, dtype=torch.float32)
+    clean = images[1500:]
+    denoiser = Denoiser((8, 8))
+    train_denoiser(denoiser, images[:1500], iterations=30 if quick else 1500)
+    generator = torch.Generator().manual_seed(1)
+    kernel = torch.tensor([1.0, 6.0, 1.0]) / 8
+    blur = blur_operator(kernel[:, None] * kernel, (8, 8))
+    sensing = torch.randn(32, 64, generator=generator) / 32**0.5
+    rows = []
+    for name, operator, noise, alpha in (
+        ("pnp_blur", blur, 0.05, None),
+        ("pnp_sensing", sensing, 0.01, 1.0),
+    ):
+        measured = clean.reshape(-1, 64) @ operator.T
+        measured = measured + noise * torch.randn(measured.shape, generator=generator)
+        solver = PlugAndPlayADMM(operator, denoiser, alpha=alpha, check=alpha is None)
+        result = solver.solve(measured, iterations=300)
+        plain = psnr(measured @ torch.linalg.pinv(operator).T, clean)
+        gain = psnr(result.images, clean) - plain
+        change = float(result.changes[-1] / result.changes[0])
+        target = None if quick else "> 0"
+        rows.append(Row(f"{name}_gain_db", gain, f"dB over {plain:.2f}", target))
+        rows.append(Row(f"{name}_change", change, "", "<= 1e-9" if solver.guaranteed else None))
+        rows.append(Row(f"{name}_least_alpha", solver.least_alpha, ""))
+    return rows
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write the rows."""
     parser = argument_parser(__doc__)
@@ -199,6 +246,8 @@ def main(arguments: list[str] | None = None) -> int:
     for part in options.only or PARTS:
         if part.startswith("alista-"):
             rows += alista_rows(part.removeprefix("alista-"), options)
+        elif part == "images":
+            rows += image_rows(options.quick)
         elif part == "safeguard":
             rows += safeguard_rows(options)
         else:

@@ -30,6 +30,13 @@ Training and use
     UnrolledCoder       scikit-learn transformer: fit, transform
     safeguarded         a solver's steps where they help, FISTA's otherwise
 
+Images
+    PlugAndPlayADMM     recovery with a denoiser, its convergence condition checked
+    PlugAndPlayResult   what it reached
+    Denoiser            a small DnCNN with a bound of its residual's Lipschitz constant
+    train_denoiser      trains one
+    blur_operator       circular blur as a matrix
+
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
 """
 
@@ -42,9 +49,11 @@ if TYPE_CHECKING:
     from l2o.unrolled._alista import ALISTA, TISTA, analytic_weights
     from l2o.unrolled._classical import fista, ista
     from l2o.unrolled._coder import UnrolledCoder
+    from l2o.unrolled._denoiser import Denoiser, train_denoiser
     from l2o.unrolled._files import load_solver, save_solver
     from l2o.unrolled._lamp import GLISTA, LAMP
     from l2o.unrolled._lista import LISTA, LISTACP, LISTACPSS
+    from l2o.unrolled._plug_and_play import PlugAndPlayADMM, PlugAndPlayResult, blur_operator
     from l2o.unrolled._problems import SparseCoding, nmse_db
     from l2o.unrolled._safeguard import safeguarded
     from l2o.unrolled._solver import UnrolledSolver, select_support, soft_threshold
@@ -52,11 +61,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ALISTA": "_alista",
+    "Denoiser": "_denoiser",
     "GLISTA": "_lamp",
     "LAMP": "_lamp",
     "LISTA": "_lista",
     "LISTACP": "_lista",
     "LISTACPSS": "_lista",
+    "PlugAndPlayADMM": "_plug_and_play",
+    "PlugAndPlayResult": "_plug_and_play",
     "SparseCoding": "_problems",
     "TISTA": "_alista",
     "TrainingProgress": "_training",
@@ -64,6 +76,7 @@ _HOME = {
     "UnrolledCoder": "_coder",
     "UnrolledSolver": "_solver",
     "analytic_weights": "_alista",
+    "blur_operator": "_plug_and_play",
     "fista": "_classical",
     "ista": "_classical",
     "load_solver": "_files",
@@ -72,16 +85,20 @@ _HOME = {
     "save_solver": "_files",
     "select_support": "_solver",
     "soft_threshold": "_solver",
+    "train_denoiser": "_denoiser",
     "train_layerwise": "_training",
 }
 
 __all__ = [
     "ALISTA",
+    "Denoiser",
     "GLISTA",
     "LAMP",
     "LISTA",
     "LISTACP",
     "LISTACPSS",
+    "PlugAndPlayADMM",
+    "PlugAndPlayResult",
     "SparseCoding",
     "TISTA",
     "TrainingProgress",
@@ -89,6 +106,7 @@ __all__ = [
     "UnrolledCoder",
     "UnrolledSolver",
     "analytic_weights",
+    "blur_operator",
     "fista",
     "ista",
     "load_solver",
@@ -97,6 +115,7 @@ __all__ = [
     "save_solver",
     "select_support",
     "soft_threshold",
+    "train_denoiser",
     "train_layerwise",
 ]
 
