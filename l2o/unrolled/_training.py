@@ -180,7 +180,8 @@ class _Training:
                 break
             error.backward()
             optimizer.step()
-            if iteration % self.settings["validate_every"] == 0:
+            last = iteration == self.settings["iterations"]
+            if last or iteration % self.settings["validate_every"] == 0:
                 score = self._score(index)
                 if score < best:
                     best, good, waited = score, self._copy(), 0

@@ -212,6 +212,15 @@ def test_an_interrupted_training_ends_with_the_same_bytes(problem, tmp_path):
         train_layerwise(resumed, problem, folder=tmp_path, iterations=16, validate_every=5)
 
 
+def test_a_phase_shorter_than_the_time_between_validations_counts(problem):
+    solver = ALISTA(problem.dictionary, 1)
+    result = train_layerwise(solver, problem, iterations=20, scalar_lr=0.05, validate_every=50)
+    untouched = ALISTA(problem.dictionary, 1)
+    y, x = problem.sample(1000, "validation")
+    with torch.no_grad():
+        assert result.nmse_db < nmse_db(untouched(y)[-1], x)
+
+
 def test_a_diverged_training_leaves_the_weights_of_the_phase_before(problem):
     solver = LISTACP(problem.dictionary, 2)
     start = {name: value.clone() for name, value in solver.state_dict().items()}
