@@ -37,6 +37,13 @@ Images
     train_denoiser      trains one
     blur_operator       circular blur as a matrix
 
+Swarms
+    LearnedSwarm        particles moved by one LSTM
+    SwarmResult         what a swarm found
+    train_swarm         training by evolution strategies
+    restarted_adam      the rival with as many gradients
+    Rastrigin           shifted functions to minimize
+
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
 """
 
@@ -57,6 +64,13 @@ if TYPE_CHECKING:
     from l2o.unrolled._problems import SparseCoding, nmse_db
     from l2o.unrolled._safeguard import safeguarded
     from l2o.unrolled._solver import UnrolledSolver, select_support, soft_threshold
+    from l2o.unrolled._swarm import (
+        LearnedSwarm,
+        Rastrigin,
+        SwarmResult,
+        restarted_adam,
+        train_swarm,
+    )
     from l2o.unrolled._training import TrainingProgress, TrainingResult, train_layerwise
 
 _HOME = {
@@ -67,9 +81,12 @@ _HOME = {
     "LISTA": "_lista",
     "LISTACP": "_lista",
     "LISTACPSS": "_lista",
+    "LearnedSwarm": "_swarm",
     "PlugAndPlayADMM": "_plug_and_play",
     "PlugAndPlayResult": "_plug_and_play",
+    "Rastrigin": "_swarm",
     "SparseCoding": "_problems",
+    "SwarmResult": "_swarm",
     "TISTA": "_alista",
     "TrainingProgress": "_training",
     "TrainingResult": "_training",
@@ -81,12 +98,14 @@ _HOME = {
     "ista": "_classical",
     "load_solver": "_files",
     "nmse_db": "_problems",
+    "restarted_adam": "_swarm",
     "safeguarded": "_safeguard",
     "save_solver": "_files",
     "select_support": "_solver",
     "soft_threshold": "_solver",
     "train_denoiser": "_denoiser",
     "train_layerwise": "_training",
+    "train_swarm": "_swarm",
 }
 
 __all__ = [
@@ -97,9 +116,12 @@ __all__ = [
     "LISTA",
     "LISTACP",
     "LISTACPSS",
+    "LearnedSwarm",
     "PlugAndPlayADMM",
     "PlugAndPlayResult",
+    "Rastrigin",
     "SparseCoding",
+    "SwarmResult",
     "TISTA",
     "TrainingProgress",
     "TrainingResult",
@@ -111,12 +133,14 @@ __all__ = [
     "ista",
     "load_solver",
     "nmse_db",
+    "restarted_adam",
     "safeguarded",
     "save_solver",
     "select_support",
     "soft_threshold",
     "train_denoiser",
     "train_layerwise",
+    "train_swarm",
 ]
 
 
