@@ -15,7 +15,7 @@ import torch
 from automl_zero._config_values import choice, integer, number
 from automl_zero.evolution.runs._json import plain_mapping
 from automl_zero.streams import Stream, stream_key
-from l2o.maml import _checkpoint as checkpoint
+from l2o import _checkpoint as checkpoint
 from l2o.maml._learner import MetaLearner
 from l2o.maml._tasks import TaskBatch, TaskSource
 
