@@ -9,7 +9,7 @@ from pathlib import Path
 _PACKAGES = Path("nas"), Path("l2o")
 _NEEDS_TORCH = re.compile(
     r"^(?: +>>> )?(import|from) (torch|safetensors"
-    r"|nas\.(networks|oneshot|proxies)|l2o\.(optim|maml|hypergrad))\b",
+    r"|nas\.(networks|oneshot|proxies)|l2o\.(optim|maml|hypergrad|learned))\b",
     re.MULTILINE,
 )
 _HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "safetensors"))
