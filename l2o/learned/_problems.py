@@ -124,9 +124,7 @@ class Problems:
 
     def _tensors(self, flat: Tensor) -> list[Tensor]:
         parts = flat.split(self.layout.sizes)
-        return [
-            part.reshape(shape) for part, shape in zip(parts, self.layout.shapes, strict=True)
-        ]
+        return [part.reshape(shape) for part, shape in zip(parts, self.layout.shapes, strict=True)]
 
 
 class ProblemSource(Protocol):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.func import functional_call
 
 from automl_zero._config_values import integer
 from l2o.learned._network import LearnedOptimizerNetwork, State
 from l2o.learned._problems import Problems
+from l2o.learned._stretches import rerun_for_backward
+
+Weights = dict[str, Tensor]
+Step = tuple[Tensor, Tensor, State]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,36 +85,39 @@ def unroll(
     parameters = problems.start if parameters is None else parameters
     if state is None:
         state = network.initial_state(parameters, problems.layout)
-    names = list(state)
+    names, weights = list(state), dict(network.named_parameters())
 
-    def stretch(first: int, count: int, parameters: Tensor, *values: Tensor) -> tuple[Any, ...]:
-        current = dict(zip(names, values, strict=True))
-        losses = []
+    def step_once(step: int, parameters: Tensor, state: State, weights: Weights | None) -> Step:
+        loss, gradients = loss_and_gradients(problems, parameters, step, second_derivatives)
+        inputs = (gradients, parameters, state, problems.layout, loss)
+        update, state = network(*inputs) if weights is None else functional_call(
+            network, weights, inputs
+        )  # fmt: skip
+        return loss, parameters + update, state
+
+    def stretch(first: int, count: int, *values: Tensor) -> tuple[Tensor, ...]:
+        own = dict(zip(weights, values, strict=False))
+        parameters, *rest = values[len(own) :]
+        state, losses = dict(zip(names, rest, strict=True)), []
         for step in range(first, first + count):
-            loss, gradients = loss_and_gradients(problems, parameters, step, second_derivatives)
+            loss, parameters, state = step_once(step, parameters, state, own)
             losses.append(loss)
-            update, current = network(gradients, parameters, current, problems.layout, loss)
-            parameters = parameters + update
-        return torch.stack(losses), parameters, *(current[name] for name in names)
+        return torch.stack(losses), parameters, *(state[name] for name in names)
 
-    parts = []
-    values = tuple(state.values())
-    keep_all = checkpoint_every is None or not torch.is_grad_enabled()
-    for first in range(first_step, first_step + steps, every):
-        count = min(every, first_step + steps - first)
-        if keep_all:
-            losses, parameters, *rest = stretch(first, count, parameters, *values)
-        else:
-            losses, parameters, *rest = checkpoint(
-                stretch, first, count, parameters, *values,
-                use_reentrant=False, preserve_rng_state=False, early_stop=False,
-            )  # fmt: skip
-        values = tuple(rest)
-        parts.append(losses)
+    losses = []
+    if checkpoint_every is None or not torch.is_grad_enabled():
+        for step in range(first_step, first_step + steps):
+            loss, parameters, state = step_once(step, parameters, state, None)
+            losses.append(loss[None])
+    else:
+        for first in range(first_step, first_step + steps, every):
+            count = min(every, first_step + steps - first)
+            inputs = (*weights.values(), parameters, *(state[name] for name in names))
+            loss, parameters, *rest = rerun_for_backward(partial(stretch, first, count), *inputs)
+            state = dict(zip(names, rest, strict=True))
+            losses.append(loss)
     last, _ = loss_and_gradients(problems, parameters, first_step + steps, second_derivatives)
-    return Unrolled(
-        torch.cat([*parts, last[None]]), parameters, dict(zip(names, values, strict=True))
-    )
+    return Unrolled(torch.cat([*losses, last[None]]), parameters, state)
 
 
 def loss_and_gradients(
