@@ -35,6 +35,7 @@ _HOME = {
     "Problems": "_problems",
     "Quadratics": "_tasks",
     "RNNProp": "_rnnprop",
+    "SmallMLP": "_small_mlp",
     "Rastrigin": "_tasks",
     "Unrolled": "_unroll",
     "load_network": "_network",
