@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2o._checkpoint import load_weights, save_weights
+    from l2o._meta_training import MetaProgress, MetaResult
     from l2o.maml._class_tasks import ClassSplit, ClassTasks, load_omniglot
     from l2o.maml._learner import MetaLearner, TaskScores
     from l2o.maml._maml import ANIL, MAML, FirstOrderMAML, MetaSGD
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from l2o.maml._reptile import Reptile
     from l2o.maml._sinusoids import SinusoidTasks
     from l2o.maml._tasks import Task, TaskBatch, TaskSource
-    from l2o.maml._training import MetaProgress, MetaResult, meta_train
+    from l2o.maml._training import meta_train
 
 _HOME = {
     "ANIL": "_maml",
@@ -53,8 +54,8 @@ _HOME = {
     "FirstOrderMAML": "_maml",
     "MAML": "_maml",
     "MetaLearner": "_learner",
-    "MetaProgress": "_training",
-    "MetaResult": "_training",
+    "MetaProgress": "l2o._meta_training",
+    "MetaResult": "l2o._meta_training",
     "MetaSGD": "_maml",
     "Reptile": "_reptile",
     "SinusoidTasks": "_sinusoids",
