@@ -109,6 +109,7 @@ class Training:
         self.learner = learner
         self.settings = settings
         self.folder = folder
+        self.is_logarithm = False  # of a loss: then divergence is a difference
         self._carried = carried
         self._restore = restore
         self.weights = [value for value in learner.parameters() if value.requires_grad]
@@ -162,7 +163,8 @@ class Training:
 
     def check_and_keep(self) -> None:
         """Look for divergence; if there is none, write a checkpoint."""
-        limit = self.settings["divergence_factor"] * self.lowest
+        factor = self.settings["divergence_factor"]
+        limit = self.lowest + math.log(factor) if self.is_logarithm else factor * self.lowest
         if self.stopped_by is None:
             if not all(bool(value.isfinite().all()) for value in self.weights):
                 self._diverge("weights not finite")

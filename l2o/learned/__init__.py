@@ -17,7 +17,14 @@ Problems
     Problems            a batch of them, run together
     ProblemSource       protocol: a distribution of problems
     Quadratics, Rastrigin       functions
+    Classifiers, logistic_regression    small networks on minibatches
+    Examples, digits_examples, npz_examples     their data
     unroll, Unrolled    optimization as a differentiable function
+
+Meta-training
+    meta_train          the loop: resumable, validated, stops when it diverges
+    MetaProgress, MetaResult    where it stands; what it did
+    AnalyticOptimizer   gradient descent to Adam, as baselines and teachers
 
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
 """
@@ -28,9 +35,14 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "AnalyticOptimizer": "_analytic",
+    "Classifiers": "_image_tasks",
     "CoordinatewiseLSTM": "_coordinatewise_lstm",
+    "Examples": "_image_tasks",
     "Layout": "_layout",
     "LearnedOptimizerNetwork": "_network",
+    "MetaProgress": "l2o._meta_training",
+    "MetaResult": "l2o._meta_training",
     "ProblemSource": "_problems",
     "Problems": "_problems",
     "Quadratics": "_tasks",
@@ -38,9 +50,13 @@ _HOME = {
     "SmallMLP": "_small_mlp",
     "Rastrigin": "_tasks",
     "Unrolled": "_unroll",
+    "digits_examples": "_image_tasks",
     "load_network": "_network",
+    "logistic_regression": "_image_tasks",
     "make_network": "_network",
+    "meta_train": "_training",
     "network_kinds": "_network",
+    "npz_examples": "_image_tasks",
     "save_network": "_network",
     "unroll": "_unroll",
 }
@@ -51,8 +67,9 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'l2o.learned' has no attribute {name!r}")
+    home = _HOME[name] if "." in _HOME[name] else f"{__name__}.{_HOME[name]}"
     try:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        value = getattr(importlib.import_module(home), name)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in ("torch", "safetensors"):
             raise

@@ -24,6 +24,7 @@ _FORMAT: Final = "automl-zero learned optimizer"
 
 # Where a kind's class lives; importing the module registers it.
 _HOMES: Final = {
+    "analytic": "l2o.learned._analytic",
     "coordinatewise_lstm": "l2o.learned._coordinatewise_lstm",
     "rnnprop": "l2o.learned._rnnprop",
     "hierarchical_rnn": "l2o.learned._hierarchical_rnn",
