@@ -85,7 +85,9 @@ def unroll(
     parameters = problems.start if parameters is None else parameters
     if state is None:
         state = network.initial_state(parameters, problems.layout)
-    names, weights = list(state), dict(network.named_parameters())
+    names = list(state)
+    keep_all = checkpoint_every is None or not torch.is_grad_enabled()
+    weights = {} if keep_all else dict(network.named_parameters())
 
     def step_once(step: int, parameters: Tensor, state: State, weights: Weights | None) -> Step:
         loss, gradients = loss_and_gradients(problems, parameters, step, second_derivatives)
@@ -105,7 +107,7 @@ def unroll(
         return torch.stack(losses), parameters, *(state[name] for name in names)
 
     losses = []
-    if checkpoint_every is None or not torch.is_grad_enabled():
+    if keep_all:
         for step in range(first_step, first_step + steps):
             loss, parameters, state = step_once(step, parameters, state, None)
             losses.append(loss[None])
