@@ -1,13 +1,15 @@
 """Learned optimizers: networks that turn gradients into updates, meta-trained to do it well.
 
 To train with one
-    LearnedOptimizer    a network as a torch.optim.Optimizer; shipped ones by name
+    LearnedOptimizer    a network as a torch.optim.Optimizer
+    shipped_networks    names of those that are trained
 
 Networks
     CoordinatewiseLSTM  an LSTM for every coordinate
     RNNProp             the same on what Adam sees
     HierarchicalRNN     recurrent networks of coordinates, tensors and the problem
-    SmallMLP            a small network on running averages
+    SmallMLP            a small network on running averages, around Adam
+    PolicyOptimizer     a policy, trained by policy gradient
     LearnedOptimizerNetwork     their base class, for networks of your own
     Layout              which coordinates belong to which tensor
     make_network, network_kinds     by name
@@ -39,10 +41,13 @@ _HOME = {
     "Classifiers": "_image_tasks",
     "CoordinatewiseLSTM": "_coordinatewise_lstm",
     "Examples": "_image_tasks",
+    "HierarchicalRNN": "_hierarchical_rnn",
     "Layout": "_layout",
+    "LearnedOptimizer": "_optimizer",
     "LearnedOptimizerNetwork": "_network",
     "MetaProgress": "l2o._meta_training",
     "MetaResult": "l2o._meta_training",
+    "PolicyOptimizer": "_policy",
     "ProblemSource": "_problems",
     "Problems": "_problems",
     "Quadratics": "_tasks",
@@ -58,6 +63,7 @@ _HOME = {
     "network_kinds": "_network",
     "npz_examples": "_image_tasks",
     "save_network": "_network",
+    "shipped_networks": "_optimizer",
     "unroll": "_unroll",
 }
 

@@ -18,10 +18,12 @@ from l2o.learned import _estimators as estimators
 from l2o.learned._analytic import ANALYTIC, AnalyticOptimizer
 from l2o.learned._estimators import OBJECTIVES, Rollout, trained_weights
 from l2o.learned._network import LearnedOptimizerNetwork
+from l2o.learned._policy import PolicyOptimizer
 from l2o.learned._problems import ProblemSource
+from l2o.learned._reinforce import reinforce
 from l2o.learned._unroll import unroll
 
-METHODS: Final = ("tbptt", "pes", "es", "imitation")
+METHODS: Final = ("tbptt", "pes", "es", "imitation", "reinforce")
 
 
 def meta_train(
@@ -75,7 +77,8 @@ def meta_train(
             what lies before taken as constant: precise, but blind to what comes later.
             ``"pes"``: persistent evolution strategies, stretches without that bias.
             ``"es"``: evolution strategies over whole optimizations of ``horizon`` steps.
-            ``"imitation"``: of an analytic optimizer, to begin with.
+            ``"imitation"``: of an analytic optimizer, to begin with. ``"reinforce"``: policy
+            gradient over episodes of ``horizon`` steps, for a :class:`PolicyOptimizer`.
         batch_size: Problems of an iteration; for evolution strategies pairs, each on one problem.
         horizon: Length of optimizations.
         truncation: Steps between two updates of the network.
@@ -158,12 +161,14 @@ def meta_train(
         "tasks": tasks.settings(),
         "validation": None if validation is None else validation.settings(),
     }
+    if method == "reinforce" and not isinstance(network, PolicyOptimizer):
+        raise ValueError(f"method: expected a PolicyOptimizer for reinforce, not {network.kind}")
     if method in ("es", "pes") and objective == "plain":
         raise ValueError("objective: expected 'log' or 'relative' for evolution strategies")
     learner = _Learner(network, tasks, settings, checkpoint_every_steps)
     where = None if folder is None else Path(folder)
     training = Training(learner, settings, where, learner.carried, learner.restore)
-    training.is_logarithm = objective == "log" and method != "imitation"
+    training.is_logarithm = method == "reinforce" or (objective == "log" and method != "imitation")
     begun = time.monotonic()
     while training.stopped_by is None:
         training.step(training.iteration)
@@ -228,12 +233,16 @@ class _Learner:
     def backward(self, iteration: int) -> float:
         """Add the meta-gradient of an iteration; the meta-loss."""
         settings = self._settings
-        if settings["method"] == "imitation":
-            problems = self._tasks.sample(
-                settings["batch_size"], self._stream("rollout", iteration)
-            )
+        method = settings["method"]
+        if method in ("imitation", "reinforce"):
+            stream = self._stream("rollout", iteration)
+            problems = self._tasks.sample(settings["batch_size"], stream)
+        if method == "imitation":
             teacher = AnalyticOptimizer(settings["teacher"], settings["teacher_lr"])
             loss = estimators.imitate(self._network, teacher, problems, settings["truncation"])
+        elif isinstance(self._network, PolicyOptimizer) and method == "reinforce":
+            actions = self._stream("actions", iteration)
+            loss = reinforce(self._network, problems, settings["horizon"], actions)
         else:
             loss = self._advance(iteration)
         estimators.clip(list(trained_weights(self._network).values()), settings["clip"])

@@ -1,0 +1,160 @@
+"""Meta-train the learned optimizers that are shipped in l2o/learned/weights.
+
+    python scripts/train_learned_optimizers.py --quick
+    python scripts/train_learned_optimizers.py --folder learned-runs --only lstm_quadratics
+    python scripts/train_learned_optimizers.py --folder learned-runs --write
+
+Each training is resumable: checkpoints are kept below ``--folder``, and the same command goes on.
+``--write`` puts the weights of finished trainings where the package ships them, with the
+settings, seed and number of iterations in the file.
+
+``lstm_quadratics``: the LSTM of Andrychowicz et al. 2016 on 10-dimensional quadratics, by truncated
+backpropagation with a batch of problems in lockstep.
+
+``mlp``: the small network around Adam on MLPs of 20 sigmoid units for scikit-learn's digits, by
+persistent evolution strategies; optimizations grow from 50 to thousands of steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from _common import Row, argument_parser, machine_line, print_rows, write_json
+
+import l2o.learned
+from l2o.learned import (
+    Classifiers,
+    CoordinatewiseLSTM,
+    LearnedOptimizerNetwork,
+    MetaProgress,
+    ProblemSource,
+    Quadratics,
+    SmallMLP,
+    meta_train,
+    save_network,
+)
+
+WEIGHTS = Path(l2o.learned.__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made: stages of :func:`meta_train`, each going on with the last one's."""
+
+    network: Callable[[], LearnedOptimizerNetwork]
+    tasks: Callable[[], ProblemSource]
+    stages: list[dict[str, Any]]
+
+
+RECIPES = {
+    "lstm_quadratics": Recipe(
+        CoordinatewiseLSTM,
+        Quadratics,
+        [
+            {
+                "iterations": 8_000,
+                "batch_size": 128,
+                "horizon": 100,
+                "truncation": 20,
+                "objective": "log",
+                "lr": 3e-3,
+                "decay": "cosine",
+                "validation_problems": 500,
+                "validate_every": 250,
+            }
+        ],
+    ),
+    "mlp": Recipe(
+        SmallMLP,
+        lambda: Classifiers(batch_size=64),
+        [
+            {
+                "method": "pes",
+                "iterations": 12_000,
+                "batch_size": 16,
+                "horizon": 4_000,
+                "first_horizon": 50,
+                "truncation": 25,
+                "rollouts": 8,
+                "deviation": 0.02,
+                "lr": 3e-3,
+                "decay": "cosine",
+                "validation_problems": 8,
+                "validation_steps": 2_000,
+                "validate_every": 500,
+            }
+        ],
+    ),
+}
+
+
+class Line:
+    """A progress line every half minute."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told = 0.0
+
+    def __call__(self, state: MetaProgress) -> None:
+        if state.iteration == state.iterations or time.monotonic() - self._told > 30:
+            self._told = time.monotonic()
+            print(f"  {self._name}: {state}", flush=True)
+
+
+def train(name: str, folder: Path | None, quick: bool, write: bool) -> list[Row]:
+    """Meta-train one, or go on with it; rows about it."""
+    recipe = RECIPES[name]
+    network, tasks = recipe.network(), recipe.tasks()
+    rows = []
+    for stage, settings in enumerate(recipe.stages):
+        if quick:
+            settings = settings | {"iterations": 20, "validation_steps": 100}
+        result = meta_train(
+            network,
+            tasks,
+            validation=tasks,
+            folder=None if folder is None else folder / f"{name}-{stage}",
+            progress=Line(f"{name}-{stage}"),
+            seed=stage,
+            **settings,
+        )
+        if result.stopped_by != "iterations":
+            raise RuntimeError(f"{name}: meta-training diverged at iteration {result.iteration}")
+        unit = f"mean log loss at iteration {result.best_iteration:,} of {result.iteration:,}"
+        rows.append(Row(f"{name}_validation_{stage}", float(result.best_validation or 0.0), unit))
+    if write:
+        origin = {
+            "script": Path(__file__).name,
+            "tasks": tasks.settings(),
+            "stages": [settings | {"seed": seed} for seed, settings in enumerate(recipe.stages)],
+        }
+        save_network(network, WEIGHTS / f"{name}.safetensors", origin)
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, print and write the rows."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--only", choices=RECIPES, action="append", help="these only")
+    parser.add_argument("--folder", type=Path, help="where checkpoints are kept")
+    parser.add_argument("--write", action="store_true", help="write the shipped weights")
+    options = parser.parse_args(arguments)
+    if options.write and options.quick:
+        parser.error("--write: expected a whole training, received --quick")
+    torch.set_num_threads(1)
+    print(machine_line())
+    rows = []
+    for name in options.only or RECIPES:
+        rows += train(name, options.folder, options.quick, options.write)
+    print_rows(rows)
+    write_json(rows, options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
