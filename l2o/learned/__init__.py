@@ -18,6 +18,7 @@ Networks
 Problems
     Problems            a batch of them, run together
     ProblemSource       protocol: a distribution of problems
+    Mixture             one of several, drawn for each batch
     Quadratics, Rastrigin       functions
     Classifiers, logistic_regression    small networks on minibatches
     Examples, digits_examples, npz_examples     their data
@@ -47,6 +48,7 @@ _HOME = {
     "LearnedOptimizerNetwork": "_network",
     "MetaProgress": "l2o._meta_training",
     "MetaResult": "l2o._meta_training",
+    "Mixture": "_problems",
     "PolicyOptimizer": "_policy",
     "ProblemSource": "_problems",
     "Problems": "_problems",

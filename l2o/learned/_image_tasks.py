@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -87,17 +88,20 @@ def digits_examples() -> Examples:
     return Examples("digits", inputs[~test], labels[~test], inputs[test], labels[test])
 
 
-def npz_examples(path: str | Path) -> Examples:
+def npz_examples(path: str | Path, pool: int = 1) -> Examples:
     """Images of an npz file with ``x_train``, ``y_train``, ``x_test`` and ``y_test``, as MNIST's.
 
     Args:
         path: The file; its images are uint8 ``[n, ...]``.
+        pool: Take means over squares of so many pixels, for images ``[n, height, width]``:
+            smaller problems of the same kind.
 
     Raises:
         ValueError: If it is damaged or an array is missing or of another kind; names both.
         OSError: If it cannot be read.
     """
     names = ("x_train", "y_train", "x_test", "y_test")
+    integer("pool", pool, 1)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in names if name in file}
@@ -116,17 +120,29 @@ def npz_examples(path: str | Path) -> Examples:
         if name[0] == "y" and (arrays[name].dtype.kind not in "iu" or arrays[name].ndim != 1):
             raise ValueError(f"{path}: {name}: expected classes, received {arrays[name].dtype}")
     try:
-        return Examples(
-            Path(path).stem,
-            *(
-                torch.from_numpy(
-                    value.reshape(len(value), -1) if name[0] == "x" else value.astype(np.int64)
-                )
-                for name, value in ((name, arrays[name]) for name in names)
-            ),
-        )
+        images = [_pooled(arrays[name], pool) for name in ("x_train", "x_test")]
+        classes = [
+            torch.from_numpy(arrays[name].astype(np.int64)) for name in ("y_train", "y_test")
+        ]
+        name = Path(path).stem if pool == 1 else f"{Path(path).stem}-pooled-{pool}"
+        return Examples(name, images[0], classes[0], images[1], classes[1])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _pooled(images: NDArray[np.uint8], pool: int) -> Tensor:
+    """Images as rows, uint8, of means over squares of ``pool`` by ``pool`` pixels."""
+    if pool == 1:
+        return torch.from_numpy(images.reshape(len(images), -1))
+    if images.ndim != 3 or any(side % pool for side in images.shape[1:]):
+        raise ValueError(
+            f"pool: expected images whose sides are multiples of {pool}, received "
+            f"{list(images.shape)}"
+        )
+    count, height, width = images.shape
+    blocks = images.reshape(count, height // pool, pool, width // pool, pool)
+    means = np.rint(blocks.mean((2, 4), dtype=np.float32)).astype(np.uint8)
+    return torch.from_numpy(means.reshape(count, -1))
 
 
 class Classifiers:

@@ -135,3 +135,32 @@ class ProblemSource(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Plain data that tells one distribution from another."""
+
+
+class Mixture:
+    """One of several distributions, drawn anew for each batch of problems.
+
+    Args:
+        sources: The distributions, all as probable.
+
+    Raises:
+        ValueError: If there is none.
+
+    Example:
+        >>> from l2o.learned import Quadratics, Rastrigin
+        >>> Mixture([Quadratics(3), Rastrigin(3)]).sample(2, Stream(1)).start.shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(self, sources: Sequence[ProblemSource]) -> None:
+        self.sources = tuple(sources)
+        if not self.sources:
+            raise ValueError("sources: expected at least one, received none")
+
+    def settings(self) -> dict[str, Any]:
+        """Those of the distributions."""
+        return {"kind": "mixture", "sources": [source.settings() for source in self.sources]}
+
+    def sample(self, count: int, stream: Stream) -> Problems:
+        """``count`` problems of one of them."""
+        return self.sources[stream.below(len(self.sources))].sample(count, stream)
