@@ -27,6 +27,8 @@ Problems
 Meta-training
     meta_train          the loop: resumable, validated, stops when it diverges
     MetaProgress, MetaResult    where it stands; what it did
+    LearnedConfig, load_learned_config, learned_config_names, make_tasks    as data
+    compare, Standing   a network beside tuned optimizers on unseen problems
     AnalyticOptimizer   gradient descent to Adam, as baselines and teachers
 
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
@@ -43,6 +45,7 @@ _HOME = {
     "CoordinatewiseLSTM": "_coordinatewise_lstm",
     "Examples": "_image_tasks",
     "HierarchicalRNN": "_hierarchical_rnn",
+    "LearnedConfig": "_config",
     "Layout": "_layout",
     "LearnedOptimizer": "_optimizer",
     "LearnedOptimizerNetwork": "_network",
@@ -56,11 +59,16 @@ _HOME = {
     "RNNProp": "_rnnprop",
     "SmallMLP": "_small_mlp",
     "Rastrigin": "_tasks",
+    "Standing": "_bench",
     "Unrolled": "_unroll",
+    "compare": "_bench",
     "digits_examples": "_image_tasks",
+    "learned_config_names": "_config",
+    "load_learned_config": "_config",
     "load_network": "_network",
     "logistic_regression": "_image_tasks",
     "make_network": "_network",
+    "make_tasks": "_config",
     "meta_train": "_training",
     "network_kinds": "_network",
     "npz_examples": "_image_tasks",

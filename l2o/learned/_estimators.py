@@ -32,8 +32,8 @@ class Rollout:
         scale: Loss of each problem at its start, ``[P]``: what later ones are measured by.
         step: Steps that were made.
         horizon: When the rollout ends, and other problems begin.
-        perturbation: Of persistent evolution strategies: the sum of each pair's perturbations
-            since the start, ``[pairs, weights]``.
+        perturbation: Of evolution strategies: the sum of each pair's perturbations since the
+            start, or the one that is kept, ``[pairs, weights]``.
     """
 
     problems: Problems
@@ -72,7 +72,7 @@ class Rollout:
         perturbation: Tensor | None = None,
     ) -> Rollout:
         """The rollout some steps later; problems that were lost begin again."""
-        parameters, scale = unrolled.parameters.detach(), self.scale
+        parameters = unrolled.parameters.detach()
         state = {name: value.detach() for name, value in unrolled.state.items()}
         lost = ~(parameters.isfinite().all(1) & unrolled.losses[-1].detach().isfinite())
         if perturbation is not None:
@@ -81,6 +81,7 @@ class Rollout:
             perturbation = perturbation.masked_fill(half[:, None], 0.0)
         if bool(lost.any()):
             start = self.problems.start
+            parameters = torch.where(lost[:, None], start, parameters)
             begin = network.initial_state(start, self.problems.layout)
             state = {
                 name: torch.where(lost.view(-1, *[1] * (value.ndim - 1)), begin[name], value)
@@ -88,9 +89,8 @@ class Rollout:
             }
         step = self.step + len(unrolled.losses) - 1
         return replace(
-            self, parameters=parameters, state=state, scale=scale, step=step,
-            perturbation=perturbation,
-        )  # fmt: skip
+            self, parameters=parameters, state=state, step=step, perturbation=perturbation
+        )
 
 
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -197,13 +197,18 @@ def evolve(
     objective: Objective,
     deviation: float,
     stream: Stream,
+    reuse: bool = False,
 ) -> tuple[float, Rollout]:
-    """Persistent evolution strategies: add an estimate of the meta-gradient to ``grad``.
+    """Evolution strategies on stretches: add an estimate of the meta-gradient to ``grad``.
 
-    Pairs of perturbed networks go on from where their own earlier perturbations led; the
-    difference of their losses is weighed with the sum of these, which makes the estimate
-    unbiased however short the stretch (Vicol, Metz & Sohl-Dickstein, ICML 2021, algorithm 2). From
-    the start to the end in one stretch it is plain evolution strategies with antithetic pairs.
+    Pairs of perturbed networks go on from where their own earlier perturbations led. In
+    persistent evolution strategies (Vicol, Metz & Sohl-Dickstein, ICML 2021, algorithm 2) each
+    stretch has a perturbation of its own, and the difference of the losses is weighed with the
+    sum of those so far, which makes the estimate unbiased however short the stretch. With
+    ``reuse`` a pair keeps its perturbation to the end (NRES: Li et al., NeurIPS 2023, "Noise-reuse
+    in online evolution strategies"): unbiased too, and where the loss forgets what was long ago
+    with less variance, which does not grow with the number of stretches. From the start to the
+    end in one stretch both are plain evolution strategies with antithetic pairs.
 
     Args:
         network: The optimizer.
@@ -212,6 +217,7 @@ def evolve(
         objective: One of :data:`OBJECTIVES`.
         deviation: Standard deviation of the perturbations.
         stream: Where they come from.
+        reuse: Keep a pair's perturbation to the end.
 
     Returns:
         The meta-loss, the mean over the pairs, and where the rollout stands then.
@@ -219,7 +225,12 @@ def evolve(
     assert rollout.perturbation is not None
     pairs, size = rollout.perturbation.shape
     noise = deviation * torch.from_numpy(stream.normal((pairs, size))).float()
-    perturbation = rollout.perturbation + noise
+    if reuse:
+        # Lost pairs, of zeros, get another one.
+        fresh = (rollout.perturbation == 0).all(1, keepdim=True)
+        perturbation = noise = torch.where(fresh, noise, rollout.perturbation)
+    else:
+        perturbation = rollout.perturbation + noise
     population = _Population(network, torch.cat([noise, -noise]))
     with torch.no_grad():
         done = unroll(

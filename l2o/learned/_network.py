@@ -175,8 +175,7 @@ def load_network(path: str | Path) -> LearnedOptimizerNetwork:
     """The network of a file that :func:`save_network` wrote.
 
     Raises:
-        ValueError: If the file is damaged or something else; names the file and the field.
-        OSError: If it cannot be read.
+        ValueError: If the file is missing, damaged or something else; names file and field.
 
     Example:
         >>> import tempfile

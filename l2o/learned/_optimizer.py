@@ -41,10 +41,7 @@ def find_network(network: LearnedOptimizerNetwork | str | Path) -> LearnedOptimi
             f"{type(network).__name__}"
         )
     if isinstance(network, Path) or "/" in network or network.endswith(".safetensors"):
-        try:
-            return load_network(network)
-        except OSError as error:
-            raise ValueError(f"network: cannot read {network}: {error}") from None
+        return load_network(network)
     choice("network", network, shipped_networks())
     return load_network(WEIGHTS_FOLDER / f"{network}.safetensors")
 
@@ -158,13 +155,14 @@ class LearnedOptimizer(Optimizer):
         if not pairs:
             return loss
         params = [param for param, _ in pairs]
-        parameters = self._flat([param for param in params])
+        parameters = self._flat(params)
         if [id(param) for param in params] != self._order:
             self._gather(params, parameters)
         gradients = self._flat([-p.grad if group["maximize"] else p.grad for p, group in pairs])
         value = None if loss is None else torch.as_tensor(loss).detach().float().reshape(1)
         update, state = self.network(gradients, parameters, self._state, self._layout, value)
-        torch._foreach_copy_(list(self._state.values()), [state[name] for name in self._state])
+        for name, value in self._state.items():
+            value.copy_(state[name])
         parts = [part[0] for part in self._layout.unflatten(update)]
         for (param, group), part in zip(pairs, parts, strict=True):
             param.add_(part.to(param.dtype), alpha=group["lr"])

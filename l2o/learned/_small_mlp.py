@@ -163,7 +163,9 @@ class SmallMLP(LearnedOptimizerNetwork):
             _log(floor / (largest + _SMALLEST)).unsqueeze(-1),
             torch.tanh(step.unsqueeze(-1) / self._scales - 1),
         ]
-        result: Tensor = self.context(torch.cat(inputs, -1))
+        # The layers' own biases are added here, where a tensor has one value, not at coordinates.
+        biases = torch.cat([self.first.bias, self.last.bias])
+        result: Tensor = self.context(torch.cat(inputs, -1)) + biases
         return result
 
     def _in_chunks(self, arrays: tuple[Tensor, ...], contexts: Tensor, layout: Layout) -> Tensor:
@@ -196,7 +198,7 @@ class SmallMLP(LearnedOptimizerNetwork):
         # Features before coordinates: each is written as one row, none has to be interleaved.
         values = torch.stack(inputs, 1)
         values = _affine(self.first, values, bias).relu()
-        values = _affine(self.second, values).relu()
+        values = _affine(self.second, values, self.second.bias[None, :, None]).relu()
         outputs = _affine(self.last, values, shift)
         direction, magnitude = outputs.unbind(1)
         # A coordinate that never had a gradient stays where it is.
@@ -209,9 +211,7 @@ def _log(ratio: Tensor) -> Tensor:
     return (ratio + 1e-8).log().clamp(-_LOG_RANGE, _LOG_RANGE) / _LOG_RANGE
 
 
-def _affine(layer: nn.Linear, values: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A linear layer on ``[P, features, n]``, with a bias ``[P, units, n or 1]`` added."""
-    own = layer.bias[:, None]
+def _affine(layer: nn.Linear, values: Tensor, bias: Tensor) -> Tensor:
+    """A layer's weights on ``[P, features, n]``, and a bias ``[P or 1, units, n or 1]``."""
     # Not matmul: for weights that want a gradient it transposes the values, ten times the time.
-    weight = layer.weight.expand(len(values), -1, -1)
-    return torch.baddbmm(own if bias is None else bias + own, weight, values)
+    return torch.baddbmm(bias, layer.weight.expand(len(values), -1, -1), values)

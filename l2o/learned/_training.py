@@ -23,7 +23,8 @@ from l2o.learned._problems import ProblemSource
 from l2o.learned._reinforce import reinforce
 from l2o.learned._unroll import unroll
 
-METHODS: Final = ("tbptt", "pes", "es", "imitation", "reinforce")
+EVOLUTION: Final = ("es", "nres", "pes")
+METHODS: Final = ("tbptt", "pes", "nres", "es", "imitation", "reinforce")
 
 
 def meta_train(
@@ -75,7 +76,8 @@ def meta_train(
         iterations: Steps of the meta-optimizer.
         method: ``"tbptt"``: back-propagation through stretches of ``truncation`` steps, with
             what lies before taken as constant: precise, but blind to what comes later.
-            ``"pes"``: persistent evolution strategies, stretches without that bias.
+            ``"pes"``: persistent evolution strategies, stretches without that bias. ``"nres"``: the
+            same with a perturbation for a whole optimization, less noisy where it is long.
             ``"es"``: evolution strategies over whole optimizations of ``horizon`` steps.
             ``"imitation"``: of an analytic optimizer, to begin with. ``"reinforce"``: policy
             gradient over episodes of ``horizon`` steps, for a :class:`PolicyOptimizer`.
@@ -163,7 +165,7 @@ def meta_train(
     }
     if method == "reinforce" and not isinstance(network, PolicyOptimizer):
         raise ValueError(f"method: expected a PolicyOptimizer for reinforce, not {network.kind}")
-    if method in ("es", "pes") and objective == "plain":
+    if method in EVOLUTION and objective == "plain":
         raise ValueError("objective: expected 'log' or 'relative' for evolution strategies")
     learner = _Learner(network, tasks, settings, checkpoint_every_steps)
     where = None if folder is None else Path(folder)
@@ -214,7 +216,7 @@ class _Learner:
         self._network = network
         self._tasks = tasks
         self._settings = settings
-        self._pairs = settings["method"] in ("es", "pes")
+        self._pairs = settings["method"] in EVOLUTION
         self._in_progress: dict[int, tuple[int, Rollout]] = {}
         self._unroll = {
             "second_derivatives": settings["second_derivatives"],
@@ -260,7 +262,13 @@ class _Learner:
             stream = self._stream("perturbation", iteration)
             deviation = settings["deviation"]
             loss, rollout = estimators.evolve(
-                self._network, rollout, steps, objective, deviation, stream
+                self._network,
+                rollout,
+                steps,
+                objective,
+                deviation,
+                stream,
+                reuse=settings["method"] == "nres",
             )
         else:
             loss, rollout = estimators.backpropagate(
