@@ -164,7 +164,9 @@ class Training:
     def check_and_keep(self) -> None:
         """Look for divergence; if there is none, write a checkpoint."""
         factor = self.settings["divergence_factor"]
-        limit = self.lowest + math.log(factor) if self.is_logarithm else factor * self.lowest
+        # Not factor * lowest: a loss may be negative.
+        rise = math.log(factor) if self.is_logarithm else (factor - 1) * abs(self.lowest)
+        limit = self.lowest + rise
         if self.stopped_by is None:
             if not all(bool(value.isfinite().all()) for value in self.weights):
                 self._diverge("weights not finite")

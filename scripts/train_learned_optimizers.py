@@ -11,9 +11,10 @@ settings, seed and number of iterations in the file.
 ``lstm_quadratics``: the LSTM of Andrychowicz et al. 2016 on 10-dimensional quadratics, by truncated
 backpropagation with a batch of problems in lockstep.
 
-``mlp``: the small network around Adam on MLPs of 20 units for MNIST in 7x7 and 14x14 pixels
-(``--data``), by evolution strategies that reuse noise. Optimizations are 100 to 4,000 steps long;
-the images of 28x28 pixels that it is measured on are never seen.
+``mlp``: the small network around Adam on MLPs of 20 units for MNIST (``--data``), by evolution
+strategies that reuse noise. Optimizations are 100 to 4,000 steps long. The first stage is on images
+of 7x7 and 14x14 pixels, where most of the time goes; a short second one is on 14x14 and 28x28,
+without which the first hundred steps on large images are too long.
 """
 
 from __future__ import annotations
@@ -47,17 +48,22 @@ from l2o.learned import (
 WEIGHTS = Path(l2o.learned.__file__).parent / "weights"
 
 
+Tasks = Callable[[Path | None], ProblemSource]
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is made: stages of :func:`meta_train`, each going on with the last one's."""
+    """How a network is made.
+
+    Stages of :func:`meta_train`, each going on with the last one's: tasks, tasks of validation, and
+    arguments.
+    """
 
     network: Callable[[], LearnedOptimizerNetwork]
-    tasks: Callable[[Path | None], ProblemSource]
-    validation: Callable[[Path | None], ProblemSource]
-    stages: list[dict[str, Any]]
+    stages: list[tuple[Tasks, Tasks, dict[str, Any]]]
 
 
-def classifiers(data: Path | None) -> Mixture:
+def small_images(data: Path | None) -> Mixture:
     """Small networks whose gradients have more and less noise."""
     return Mixture(
         [
@@ -69,53 +75,84 @@ def classifiers(data: Path | None) -> Mixture:
     )
 
 
+def large_images(data: Path | None) -> Mixture:
+    """Networks of the size that counts, and cheaper ones."""
+    return Mixture([Classifiers(images(data, 1)), Classifiers(images(data, 2))])
+
+
 def images(data: Path | None, pool: int) -> Examples:
-    """MNIST in fewer pixels."""
+    """MNIST, in fewer pixels where ``pool`` is more than 1."""
     if data is None:
         raise SystemExit("--data: expected the npz file of MNIST for the training of mlp")
     return npz_examples(data, pool)
 
 
+def quadratics(data: Path | None) -> Quadratics:
+    """Of ten dimensions."""
+    return Quadratics()
+
+
+NRES = {
+    "method": "nres",
+    "horizon": 4_000,
+    "first_horizon": 100,
+    "curriculum": 0.0,
+    "truncation": 25,
+    "deviation": 0.02,
+    "lr": 1e-3,
+    "decay": "cosine",
+}
 RECIPES = {
     "lstm_quadratics": Recipe(
         CoordinatewiseLSTM,
-        lambda data: Quadratics(),
-        lambda data: Quadratics(),
         [
-            {
-                "iterations": 8_000,
-                "batch_size": 128,
-                "horizon": 100,
-                "truncation": 20,
-                "objective": "log",
-                "lr": 3e-3,
-                "decay": "cosine",
-                "validation_problems": 500,
-                "validate_every": 250,
-            }
+            (
+                quadratics,
+                quadratics,
+                {
+                    "iterations": 8_000,
+                    "batch_size": 128,
+                    "horizon": 100,
+                    "truncation": 20,
+                    "objective": "log",
+                    "lr": 3e-3,
+                    "decay": "cosine",
+                    "validation_problems": 500,
+                    "validate_every": 250,
+                },
+            )
         ],
     ),
     "mlp": Recipe(
         lambda: SmallMLP(lr=0.02),
-        classifiers,
-        lambda data: Classifiers(images(data, 2)),
         [
-            {
-                "method": "nres",
-                "iterations": 4_000,
-                "batch_size": 16,
-                "horizon": 4_000,
-                "first_horizon": 100,
-                "curriculum": 0.0,
-                "truncation": 25,
-                "rollouts": 16,
-                "deviation": 0.02,
-                "lr": 1e-3,
-                "decay": "cosine",
-                "validation_problems": 8,
-                "validation_steps": 3_000,
-                "validate_every": 500,
-            }
+            (
+                small_images,
+                lambda data: Classifiers(images(data, 2)),
+                NRES
+                | {
+                    "iterations": 4_000,
+                    "batch_size": 16,
+                    "rollouts": 16,
+                    "validation_problems": 8,
+                    "validation_steps": 3_000,
+                    "validate_every": 500,
+                },
+            ),
+            (
+                large_images,
+                lambda data: Classifiers(images(data, 1)),
+                NRES
+                | {
+                    "iterations": 500,
+                    "batch_size": 8,
+                    "rollouts": 8,
+                    "validation_problems": 3,
+                    "validation_steps": 500,
+                    "validate_every": 100,
+                    "checkpoint_every": 50,
+                },
+            ),
         ],
     ),
 }
@@ -139,15 +176,14 @@ def train(name: str, options: argparse.Namespace) -> list[Row]:
     recipe = RECIPES[name]
     folder, quick = options.folder, options.quick
     network = recipe.network()
-    tasks, validation = recipe.tasks(options.data), recipe.validation(options.data)
     rows = []
-    for stage, settings in enumerate(recipe.stages):
+    for stage, (make_tasks, make_validation, settings) in enumerate(recipe.stages):
         if quick:
             settings = settings | {"iterations": 20, "validation_steps": 100}
         result = meta_train(
             network,
-            tasks,
-            validation=validation,
+            make_tasks(options.data),
+            validation=make_validation(options.data),
             folder=None if folder is None else folder / f"{name}-{stage}",
             progress=Line(f"{name}-{stage}"),
             seed=stage,
@@ -160,8 +196,10 @@ def train(name: str, options: argparse.Namespace) -> list[Row]:
     if options.write:
         origin = {
             "script": Path(__file__).name,
-            "tasks": tasks.settings(),
-            "stages": [settings | {"seed": seed} for seed, settings in enumerate(recipe.stages)],
+            "stages": [
+                settings | {"seed": seed, "tasks": make_tasks(options.data).settings()}
+                for seed, (make_tasks, _, settings) in enumerate(recipe.stages)
+            ],
         }
         save_network(network, WEIGHTS / f"{name}.safetensors", origin)
     return rows

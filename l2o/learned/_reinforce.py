@@ -10,15 +10,16 @@ from l2o.learned._problems import Problems
 from l2o.learned._unroll import loss_and_gradients
 
 _SMALLEST = 1e-6
+_WORST = 10.0
 
 
 def reinforce(policy: PolicyOptimizer, problems: Problems, steps: int, stream: Stream) -> float:
-    """Add the policy gradient of an episode to ``grad``; minus the mean return.
+    """Add the policy gradient of an episode to ``grad``; the mean of last losses.
 
-    REINFORCE (Williams 1992) with the reward ``log(loss before / loss after)`` of each step, the
-    sum of later ones as an action's return, and two episodes on each problem, each of which is
-    the other's baseline. It replaces the guided policy search of the paper, which fits a model
-    of the dynamics to each problem.
+    REINFORCE (Williams 1992): the reward of a step is how far the loss falls, an action's return
+    the sum of later rewards, and two episodes on each problem are each other's baseline. It
+    replaces the guided policy search of the paper, which fits a model of the dynamics to each
+    problem. Losses count relative to where they began, at most 10.
 
     Args:
         policy: What is trained.
@@ -27,7 +28,7 @@ def reinforce(policy: PolicyOptimizer, problems: Problems, steps: int, stream: S
         stream: Where actions come from.
 
     Returns:
-        The mean over problems of ``log(last loss / first loss)``, what falls in training.
+        The mean over problems of the last loss, relative to the first one's size.
     """
     count = len(problems)
     twins = problems.select([*range(count), *range(count)])
@@ -45,10 +46,11 @@ def reinforce(policy: PolicyOptimizer, problems: Problems, steps: int, stream: S
         parameters = parameters + policy.step_size * action
     with torch.no_grad():
         losses.append(twins.losses(parameters, steps))
-        logs = (torch.stack(losses).abs().nan_to_num(posinf=1e30).clamp_max(1e30) + _SMALLEST).log()
-        returns = (logs[:-1] - logs[-1]).view(steps, 2, count)
+        scale = losses[0].abs() + _SMALLEST
+        relative = (torch.stack(losses) / scale).nan_to_num(nan=_WORST).clamp(-_WORST, _WORST)
+        returns = (relative[:-1] - relative[-1]).view(steps, 2, count)
         advantages = returns - returns.flip(1)
         advantages = (advantages / (advantages.std() + _SMALLEST)).view(steps, -1)
     total = -(torch.stack(densities) * advantages).mean()
     total.backward()
-    return float((logs[-1] - logs[0]).mean())
+    return float(relative[-1].mean())

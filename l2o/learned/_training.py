@@ -91,7 +91,8 @@ def meta_train(
         rollouts: Batches of optimizations in progress; iterations take turns. More than one
             shows the network early and late stages side by side.
         objective: Of each problem over the steps of a stretch: ``"log"`` of the loss over its
-            start, ``"relative"``: that without logarithm, or ``"plain"``: the loss.
+            start, for losses above 0; ``"relative"``: that without logarithm, or ``"plain"``:
+            the loss.
         lr: Rate of the meta-optimizer.
         optimizer: ``"adam"`` or ``"sgd"``.
         decay: Of the rate to 0: ``"none"``, ``"linear"`` or ``"cosine"``.
@@ -106,7 +107,8 @@ def meta_train(
         validation_problems: How many of them, the same ones each time.
         validation_steps: Length of their optimization; None takes ``horizon``.
         validate_every: Iterations between validations. The score is the mean logarithm of
-            final losses; lower is better.
+            final losses, or their mean over the starts' where the objective is another; lower
+            is better.
         folder: Where to keep checkpoints, to go on from; None keeps none.
         checkpoint_every: Iterations between checkpoints.
         divergence_factor: See above; ``inf`` looks for non-finite numbers only.
@@ -170,7 +172,7 @@ def meta_train(
     learner = _Learner(network, tasks, settings, checkpoint_every_steps)
     where = None if folder is None else Path(folder)
     training = Training(learner, settings, where, learner.carried, learner.restore)
-    training.is_logarithm = method == "reinforce" or (objective == "log" and method != "imitation")
+    training.is_logarithm = objective == "log" and method not in ("imitation", "reinforce")
     begun = time.monotonic()
     while training.stopped_by is None:
         training.step(training.iteration)
@@ -192,15 +194,17 @@ def meta_train(
 def _score(
     network: LearnedOptimizerNetwork, source: ProblemSource, settings: Mapping[str, Any]
 ) -> float:
-    """Mean logarithm of the final losses of the validation problems."""
+    """Final losses of the validation problems, as a number that is low for good networks."""
     stream = Stream(stream_key(settings["seed"], "meta-validation"))
     problems = source.sample(settings["validation_problems"], stream)
     with torch.no_grad():
+        scale = problems.losses(problems.start).abs() + 1e-12
         done = unroll(network, problems, settings["validation_steps"])
         finals = problems.final_losses(done.parameters)
-    worst = 10 * problems.losses(problems.start).abs()
-    finals = torch.where(finals.isfinite(), finals, worst)
-    return float((finals.clamp_min(0.0) + 1e-12).log().mean())
+    relative = (finals / scale).nan_to_num(nan=10.0).clamp(-10.0, 10.0)
+    if settings["objective"] == "log":
+        return float((relative * scale).clamp_min(1e-12).log().mean())
+    return float(relative.mean())
 
 
 class _Learner:

@@ -17,7 +17,7 @@ def run(code):
     return done.stdout
 
 
-@pytest.mark.parametrize("package", ["l2o.maml", "l2o.hypergrad"])
+@pytest.mark.parametrize("package", ["l2o.maml", "l2o.hypergrad", "l2o.learned"])
 def test_every_public_name_loads_and_stands_in_the_index(package):
     pytest.importorskip("torch")
     pytest.importorskip("safetensors")
@@ -30,7 +30,8 @@ def test_every_public_name_loads_and_stands_in_the_index(package):
 
 
 def test_importing_the_packages_imports_no_torch():
-    printed = run("import sys, l2o.maml, l2o.hypergrad; print('torch' in sys.modules)")
+    rooms = "l2o.maml, l2o.hypergrad, l2o.learned, l2o.cli"
+    printed = run(f"import sys, {rooms}; print('torch' in sys.modules)")
     assert printed == "False\n"
 
 
