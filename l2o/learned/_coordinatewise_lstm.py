@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,11 @@ from automl_zero._config_values import integer, number
 from automl_zero.streams import stream_key
 from l2o.learned._layout import Layout
 from l2o.learned._network import LearnedOptimizerNetwork, State
+
+
+# Coordinates that go through together when no gradient is wanted: what a layer computes on the way
+# then stays in the cache.
+_CHUNK: Final = 2_048
 
 
 class LSTMStack(nn.Module):
@@ -44,6 +49,22 @@ class LSTMStack(nn.Module):
 
     def forward(self, inputs: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, State]:
         """Output of the last layer, and the next state."""
+        if torch.is_grad_enabled() or inputs.shape[-2] <= _CHUNK:
+            return self._step(inputs, state)
+        pieces = [
+            self._step(part, dict(zip(state, parts, strict=True)))
+            for part, *parts in zip(
+                inputs.split(_CHUNK, -2),
+                *(value.split(_CHUNK, -2) for value in state.values()),
+                strict=True,
+            )
+        ]
+        outputs = torch.cat([output for output, _ in pieces], -2)
+        return outputs, {
+            name: torch.cat([piece[name] for _, piece in pieces], -2) for name in self.names()
+        }
+
+    def _step(self, inputs: Tensor, state: Mapping[str, Tensor]) -> tuple[Tensor, State]:
         following: State = {}
         for layer, gates in enumerate(self.gates):
             values = gates(torch.cat([inputs, state[f"hidden{layer}"]], -1))

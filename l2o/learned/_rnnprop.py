@@ -97,6 +97,7 @@ class RNNProp(LearnedOptimizerNetwork):
         # 1e-16 under the root: Adam's 1e-8 outside it has an infinite derivative at 0.
         scale = (square / layout.spread(1 - self.beta2**step) + 1e-16).rsqrt()
         inputs = torch.stack([gradients * scale, mean / corrected * scale], -1)
-        outputs, following = self.stack(nn.functional.elu(self.features(inputs)), state)
+        own = {name: state[name] for name in self.stack.names()}
+        outputs, following = self.stack(nn.functional.elu(self.features(inputs)), own)
         update = -self.output_scale * self.head(outputs).squeeze(-1).tanh()
         return update, {**following, "mean": mean, "square": square, "step": step}

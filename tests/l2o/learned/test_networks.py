@@ -128,11 +128,19 @@ def test_a_coordinate_without_gradient_stays_where_it_is_under_the_small_mlp():
     assert (updates[:, :, 4] == 0).all() and (updates[:, :, 3] != 0).all()
 
 
-def test_pieces_without_a_graph_give_what_one_piece_gives(monkeypatch):
-    network = shaken("small_mlp")
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        ("small_mlp", "_small_mlp"),
+        ("coordinatewise_lstm", "_coordinatewise_lstm"),
+        ("rnnprop", "_coordinatewise_lstm"),
+    ],
+)
+def test_pieces_without_a_graph_give_what_one_piece_gives(kind, module, monkeypatch):
+    network = shaken(kind)
     parameters, gradients = numbers(2, 9), numbers(3, 2, 9, key=2)
     whole, _ = run(network, LAYOUT, parameters, gradients)
-    monkeypatch.setattr("l2o.learned._small_mlp._CHUNK", 4)
+    monkeypatch.setattr(f"l2o.learned.{module}._CHUNK", 4)
     with torch.no_grad():
         pieces, _ = run(network, LAYOUT, parameters, gradients)
     torch.testing.assert_close(pieces, whole, rtol=1e-5, atol=1e-8)
