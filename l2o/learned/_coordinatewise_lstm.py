@@ -14,7 +14,6 @@ from automl_zero.streams import stream_key
 from l2o.learned._layout import Layout
 from l2o.learned._network import LearnedOptimizerNetwork, State
 
-
 # Coordinates that go through together when no gradient is wanted: what a layer computes on the way
 # then stays in the cache.
 _CHUNK: Final = 2_048
