@@ -1,4 +1,4 @@
-"""The commands ``automl-zero l2o ...``: update rules.
+"""The commands ``automl-zero l2o ...``: update rules and learned optimizers.
 
 :data:`app` is declared as an entry point, by which ``automl_zero.cli`` finds it.
 """
@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from automl_zero.cli._output import err, require_writable, write_whole
+from l2o.learned import _commands as learned
 from l2o.rules import _commands as rules
 
 app = typer.Typer(
-    help="Update rules: search for optimizers, and use them.",
+    help="Update rules and learned optimizers: search, train, use.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -22,12 +23,14 @@ app = typer.Typer(
 
 @app.callback()
 def _commands() -> None:
-    """Update rules: search for optimizers, and use them."""
+    """Update rules and learned optimizers: search, train, use."""
 
 
 app.command("evolve")(rules.evolve)
 app.command("configs")(rules.configs)
 app.command("report")(rules.report)
+app.command("train")(learned.train)
+app.command("bench")(learned.bench)
 
 
 @app.command("export")

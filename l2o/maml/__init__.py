@@ -36,7 +36,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from l2o.maml._checkpoint import load_weights, save_weights
+    from l2o._checkpoint import load_weights, save_weights
+    from l2o._meta_training import MetaProgress, MetaResult
     from l2o.maml._class_tasks import ClassSplit, ClassTasks, load_omniglot
     from l2o.maml._learner import MetaLearner, TaskScores
     from l2o.maml._maml import ANIL, MAML, FirstOrderMAML, MetaSGD
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from l2o.maml._reptile import Reptile
     from l2o.maml._sinusoids import SinusoidTasks
     from l2o.maml._tasks import Task, TaskBatch, TaskSource
-    from l2o.maml._training import MetaProgress, MetaResult, meta_train
+    from l2o.maml._training import meta_train
 
 _HOME = {
     "ANIL": "_maml",
@@ -53,8 +54,8 @@ _HOME = {
     "FirstOrderMAML": "_maml",
     "MAML": "_maml",
     "MetaLearner": "_learner",
-    "MetaProgress": "_training",
-    "MetaResult": "_training",
+    "MetaProgress": "l2o._meta_training",
+    "MetaResult": "l2o._meta_training",
     "MetaSGD": "_maml",
     "Reptile": "_reptile",
     "SinusoidTasks": "_sinusoids",
@@ -64,9 +65,9 @@ _HOME = {
     "TaskSource": "_tasks",
     "conv4": "_networks",
     "load_omniglot": "_class_tasks",
-    "load_weights": "_checkpoint",
+    "load_weights": "l2o._checkpoint",
     "meta_train": "_training",
-    "save_weights": "_checkpoint",
+    "save_weights": "l2o._checkpoint",
     "sinusoid_net": "_networks",
 }
 
@@ -98,8 +99,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'l2o.maml' has no attribute {name!r}")
+    home = _HOME[name] if "." in _HOME[name] else f"{__name__}.{_HOME[name]}"
     try:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        value = getattr(importlib.import_module(home), name)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in ("torch", "safetensors"):
             raise

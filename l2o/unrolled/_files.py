@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from l2o.maml import _checkpoint as checkpoint
+from l2o import _checkpoint as checkpoint
 from l2o.unrolled._alista import ALISTA, TISTA
 from l2o.unrolled._lamp import GLISTA, LAMP
 from l2o.unrolled._lista import LISTA, LISTACP, LISTACPSS

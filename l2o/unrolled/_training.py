@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from automl_zero._config_values import integer, number
 from automl_zero.evolution.runs._json import plain_mapping
-from l2o.maml import _checkpoint as checkpoint
+from l2o import _checkpoint as checkpoint
 from l2o.unrolled._problems import SparseCoding, nmse_db
 from l2o.unrolled._solver import State, UnrolledSolver
 

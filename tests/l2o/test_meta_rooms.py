@@ -17,7 +17,9 @@ def run(code):
     return done.stdout
 
 
-@pytest.mark.parametrize("package", ["l2o.maml", "l2o.hypergrad", "l2o.unrolled"])
+@pytest.mark.parametrize(
+    "package", ["l2o.maml", "l2o.hypergrad", "l2o.learned", "l2o.unrolled"]
+)
 def test_every_public_name_loads_and_stands_in_the_index(package):
     pytest.importorskip("torch")
     pytest.importorskip("safetensors")
@@ -30,8 +32,8 @@ def test_every_public_name_loads_and_stands_in_the_index(package):
 
 
 def test_importing_the_packages_imports_no_torch():
-    code = "import sys, l2o.maml, l2o.hypergrad, l2o.unrolled; print('torch' in sys.modules)"
-    printed = run(code)
+    rooms = "l2o.maml, l2o.hypergrad, l2o.learned, l2o.unrolled, l2o.cli"
+    printed = run(f"import sys, {rooms}; print('torch' in sys.modules)")
     assert printed == "False\n"
 
 

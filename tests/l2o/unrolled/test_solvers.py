@@ -261,7 +261,7 @@ def test_wrong_arguments_are_named(problem):
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_file_and_field(problem, tmp_path, change, message):
-    from l2o.maml._checkpoint import write_tensors
+    from l2o._checkpoint import write_tensors
 
     solver = ALISTA(problem.dictionary, 2)
     path = tmp_path / "solver.safetensors"

@@ -1,0 +1,229 @@
+"""Meta-train the learned optimizers that are shipped in l2o/learned/weights.
+
+    python scripts/train_learned_optimizers.py --quick
+    python scripts/train_learned_optimizers.py --folder learned-runs --only lstm_quadratics
+    python scripts/train_learned_optimizers.py --folder learned-runs --data mnist.npz --write
+
+Each training is resumable: checkpoints are kept below ``--folder``, and the same command goes on.
+``--write`` puts the weights of finished trainings where the package ships them, with the
+settings, seed and number of iterations in the file.
+
+``lstm_quadratics``: the LSTM of Andrychowicz et al. 2016 on 10-dimensional quadratics, by truncated
+backpropagation with a batch of problems in lockstep.
+
+``mlp``: the small network around Adam on MLPs of 20 units for MNIST (``--data``), by evolution
+strategies that reuse noise. Optimizations are 100 to 4,000 steps long. The first stage is on images
+of 7x7 and 14x14 pixels, where most of the time goes; a short second one is on 14x14 and 28x28,
+without which the first hundred steps on large images are too long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from _common import Row, argument_parser, machine_line, print_rows, write_json
+
+import l2o.learned
+from l2o.learned import (
+    Classifiers,
+    CoordinatewiseLSTM,
+    Examples,
+    LearnedOptimizerNetwork,
+    MetaProgress,
+    Mixture,
+    ProblemSource,
+    Quadratics,
+    SmallMLP,
+    meta_train,
+    npz_examples,
+    save_network,
+)
+
+WEIGHTS = Path(l2o.learned.__file__).parent / "weights"
+
+
+Tasks = Callable[[Path | None], ProblemSource]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made.
+
+    Stages of :func:`meta_train`, each going on with the last one's: tasks, tasks of validation, and
+    arguments.
+    """
+
+    network: Callable[[], LearnedOptimizerNetwork]
+    stages: list[tuple[Tasks, Tasks, dict[str, Any]]]
+
+
+def small_images(data: Path | None) -> Mixture:
+    """Small networks whose gradients have more and less noise."""
+    return Mixture(
+        [
+            Classifiers(images(data, 4), batch_size=128),
+            Classifiers(images(data, 4), batch_size=32),
+            Classifiers(images(data, 4), activation="relu", batch_size=64),
+            Classifiers(images(data, 2), batch_size=64),
+        ]
+    )
+
+
+def large_images(data: Path | None) -> Mixture:
+    """Networks of the size that counts, and cheaper ones."""
+    return Mixture([Classifiers(images(data, 1)), Classifiers(images(data, 2))])
+
+
+def images(data: Path | None, pool: int) -> Examples:
+    """MNIST, in fewer pixels where ``pool`` is more than 1."""
+    if data is None:
+        raise SystemExit("--data: expected the npz file of MNIST for the training of mlp")
+    return npz_examples(data, pool)
+
+
+def quadratics(data: Path | None) -> Quadratics:
+    """Of ten dimensions."""
+    return Quadratics()
+
+
+NRES = {
+    "method": "nres",
+    "horizon": 4_000,
+    "first_horizon": 100,
+    "curriculum": 0.0,
+    "truncation": 25,
+    "deviation": 0.02,
+    "lr": 1e-3,
+    "decay": "cosine",
+}
+RECIPES = {
+    "lstm_quadratics": Recipe(
+        CoordinatewiseLSTM,
+        [
+            (
+                quadratics,
+                quadratics,
+                {
+                    "iterations": 8_000,
+                    "batch_size": 128,
+                    "horizon": 100,
+                    "truncation": 20,
+                    "objective": "log",
+                    "lr": 3e-3,
+                    "decay": "cosine",
+                    "validation_problems": 500,
+                    "validate_every": 250,
+                },
+            )
+        ],
+    ),
+    "mlp": Recipe(
+        lambda: SmallMLP(lr=0.02),
+        [
+            (
+                small_images,
+                lambda data: Classifiers(images(data, 2)),
+                NRES
+                | {
+                    "iterations": 4_000,
+                    "batch_size": 16,
+                    "rollouts": 16,
+                    "validation_problems": 8,
+                    "validation_steps": 3_000,
+                    "validate_every": 500,
+                },
+            ),
+            (
+                large_images,
+                lambda data: Classifiers(images(data, 1)),
+                NRES
+                | {
+                    "iterations": 500,
+                    "batch_size": 8,
+                    "rollouts": 8,
+                    "validation_problems": 3,
+                    "validation_steps": 500,
+                    "validate_every": 100,
+                    "checkpoint_every": 50,
+                },
+            ),
+        ],
+    ),
+}
+
+
+class Line:
+    """A progress line every half minute."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told = 0.0
+
+    def __call__(self, state: MetaProgress) -> None:
+        if state.iteration == state.iterations or time.monotonic() - self._told > 30:
+            self._told = time.monotonic()
+            print(f"  {self._name}: {state}", flush=True)
+
+
+def train(name: str, options: argparse.Namespace) -> list[Row]:
+    """Meta-train one, or go on with it; rows about it."""
+    recipe = RECIPES[name]
+    folder, quick = options.folder, options.quick
+    network = recipe.network()
+    rows = []
+    for stage, (make_tasks, make_validation, settings) in enumerate(recipe.stages):
+        if quick:
+            settings = settings | {"iterations": 20, "validation_steps": 100}
+        result = meta_train(
+            network,
+            make_tasks(options.data),
+            validation=make_validation(options.data),
+            folder=None if folder is None else folder / f"{name}-{stage}",
+            progress=Line(f"{name}-{stage}"),
+            seed=stage,
+            **settings,
+        )
+        if result.stopped_by != "iterations":
+            raise RuntimeError(f"{name}: meta-training diverged at iteration {result.iteration}")
+        unit = f"mean log loss at iteration {result.best_iteration:,} of {result.iteration:,}"
+        rows.append(Row(f"{name}_validation_{stage}", float(result.best_validation or 0.0), unit))
+    if options.write:
+        origin = {
+            "script": Path(__file__).name,
+            "stages": [
+                settings | {"seed": seed, "tasks": make_tasks(options.data).settings()}
+                for seed, (make_tasks, _, settings) in enumerate(recipe.stages)
+            ],
+        }
+        save_network(network, WEIGHTS / f"{name}.safetensors", origin)
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, print and write the rows."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--only", choices=RECIPES, action="append", help="these only")
+    parser.add_argument("--folder", type=Path, help="where checkpoints are kept")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="npz file of MNIST, for mlp")
+    parser.add_argument("--write", action="store_true", help="write the shipped weights")
+    options = parser.parse_args(arguments)
+    if options.write and options.quick:
+        parser.error("--write: expected a whole training, received --quick")
+    torch.set_num_threads(1)
+    print(machine_line())
+    rows = []
+    for name in options.only or RECIPES:
+        rows += train(name, options)
+    print_rows(rows)
+    write_json(rows, options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
