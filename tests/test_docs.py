@@ -91,7 +91,7 @@ def test_commands_exist(words):
 
 def check_command_line(words):
     """Let Typer parse the arguments and the configuration be loaded, but run nothing."""
-    command, group, words = typer.main.get_command(_app.app), words[0], list(words)
+    command, groups, words = typer.main.get_command(_app.app), words[:2], list(words)
     while hasattr(command, "get_command"):  # a group
         name = words.pop(0)
         command = command.get_command(None, name)
@@ -100,7 +100,11 @@ def check_command_line(words):
     given = SimpleNamespace(**{"config": None, "overrides": None, "name": None} | context.params)
     name = given.config or given.name
     if name is not None and not name.endswith(".toml"):
-        load = load_rule_config if group == "l2o" else load_config
+        if groups == ["l2o", "train"]:
+            pytest.importorskip("torch")
+            from l2o.learned import load_learned_config as load
+        else:
+            load = load_rule_config if groups[0] == "l2o" else load_config
         load(name, given.overrides or ())
 
 
