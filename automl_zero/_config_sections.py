@@ -17,6 +17,7 @@ INITIAL_POPULATIONS: Final = (
     "logistic",
     "neural_net",
     "damaged_neural_net",
+    "shallow_neural_net",
     "bilinear",
 )
 COMBINATIONS: Final = ("mean", "median")
@@ -90,9 +91,14 @@ class PopulationConfig:
     Args:
         size: Individuals.
         tournament_size: Draws, with replacement, of which the fittest becomes the parent.
+        attempts: Mutations of a child at most: it is mutated again while its live code is that
+            of an individual alive. 1, the original's behaviour: duplicates are let be. With
+            10 a solution takes fewer than half as many individuals
+            (``scripts/measure_sample_efficiency.py``).
         initial: ``"random"``; ``"no_op"`` (empty programs, padded); the hand-built
-            ``"linear"``, ``"neural_net"`` or ``"damaged_neural_net"`` (the network
-            without its random start, for the search to repair); or program files, text
+            ``"linear"``, ``"neural_net"``, ``"damaged_neural_net"`` (the network
+            without its random start, for the search to repair) or ``"shallow_neural_net"``
+            (the network whose hidden layer does not learn); or program files, text
             or JSON, relative to the working directory, repeated to fill the population.
 
     Raises:
@@ -101,11 +107,13 @@ class PopulationConfig:
 
     size: int = 1000
     tournament_size: int = 10
+    attempts: int = 1
     initial: tuple[str, ...] | str = "random"
 
     def __post_init__(self) -> None:
         integer("size", self.size, 1, 2**31 - 1)
         integer("tournament_size", self.tournament_size, 1, 2**31 - 1)
+        integer("attempts", self.attempts, 1, 1000)
         if isinstance(self.initial, list | tuple):
             for path in self.initial:
                 if not isinstance(path, str):
@@ -209,6 +217,9 @@ class EvaluationConfig:
         train_budget_factor: A program dearer than this many baseline programs gets fitness
             0 untrained. 0 sets no budget; the original project used 2.
         train_budget_baseline: The baseline: ``"neural_net"`` or ``"linear"``.
+        must_learn: Programs that cannot learn get fitness 0 untrained: those whose live code
+            does not read the features in ``predict`` or the label in ``learn``, so that the
+            prediction depends on one of them at most.
 
     Raises:
         ValueError: If a number is out of range or a word is none of those.
@@ -219,6 +230,7 @@ class EvaluationConfig:
     precision: Literal["float64", "float32"] = "float64"
     train_budget_factor: float = 0.0
     train_budget_baseline: Literal["neural_net", "linear"] = "neural_net"
+    must_learn: bool = False
 
     def __post_init__(self) -> None:
         limit = number("max_abs_error", self.max_abs_error, 0)
@@ -230,6 +242,7 @@ class EvaluationConfig:
         budget = number("train_budget_factor", self.train_budget_factor, 0, 1e12)
         object.__setattr__(self, "train_budget_factor", budget)
         choice("train_budget_baseline", self.train_budget_baseline, BASELINES)
+        boolean("must_learn", self.must_learn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,7 @@ _HAND_BUILT_MEMORY: Final = {
     "neural_net": MemorySizes(5, 9, 2),
     "logistic": MemorySizes(5, 3, 0),
     "damaged_neural_net": MemorySizes(5, 9, 2),
+    "shallow_neural_net": MemorySizes(5, 7, 1),
     "bilinear": MemorySizes(8, 5, 4),
 }
 

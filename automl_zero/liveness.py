@@ -13,6 +13,7 @@ Index:
     :func:`needed_registers`: which registers still matter, at each point of a program.
     :func:`live_program`: a program without its dead code.
     :func:`canonical_program`: the normal form that alone decides the fitness.
+    :func:`can_learn`: whether a program can learn at all.
     :func:`random_ordinals`: the numbers that key the draws of random ops.
 
 The method is the textbook backward data-flow analysis (Aho, Lam, Sethi & Ullman,
@@ -260,6 +261,29 @@ def canonical_program(program: Program, harness: Harness = SUPERVISED) -> Progra
             for name, body in live.items()
         }
     )
+
+
+def can_learn(program: Program) -> bool:
+    """Whether the prediction can depend on an example's features and on the labels before it.
+
+    It cannot if the live code does not read the features in ``predict``, or the label in
+    ``learn``. No program that passes is sure to learn; one that fails never does.
+
+    Raises:
+        ValueError: If the program is no supervised one.
+
+    >>> program = Program.parse('''
+    ... def Setup():
+    ... def Predict():
+    ...   s1 = dot(v0, v1)
+    ... def Learn():
+    ...   v1 = s0 * v0
+    ... ''')
+    >>> can_learn(program), can_learn(program.replace(learn=[]))
+    (True, False)
+    """
+    needed = needed_registers(canonical_program(program))
+    return FEATURES in needed["predict"][0] and LABEL in needed["learn"][0]
 
 
 def random_ordinals(program: Program, harness: Harness = SUPERVISED) -> dict[str, dict[int, int]]:

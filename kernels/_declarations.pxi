@@ -182,9 +182,10 @@ cdef extern from "evolution.h":
         MEAN_FITNESS
         MEDIAN_FITNESS
     ctypedef struct EvolutionOptions:
-        int population_size, tournament_size
+        int population_size, tournament_size, attempts
         Combination combination
         double max_abs_error, max_cost
+        int must_learn
         int fec_train, fec_valid
         double hurdle_percentile
         size_t canonical_bytes, fec_bytes
@@ -194,6 +195,7 @@ cdef extern from "evolution.h":
     ctypedef struct EvolutionStatistics:
         int64_t individuals, immigrants, unchanged, canonical_hits, fec_hits, probe_failures
         int64_t over_budget, hurdle_stops, evaluations, verifications, train_steps, cache_clears
+        int64_t non_learners
         MutationOutcome outcome[9]
     ctypedef struct Birth:
         int64_t number, generation
@@ -237,4 +239,5 @@ cdef extern from "evolution.h":
     int evolution_immigrate(Evolution *, const ProgramView *, Birth) nogil
     void evolution_empty_caches(Evolution *) nogil
     int evolution_recall(Evolution *) nogil
+    void evolution_forget_alive(Evolution *) nogil
     void evolution_drop_improvements(Evolution *) nogil

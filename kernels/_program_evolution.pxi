@@ -127,6 +127,7 @@ cdef class CompiledEvolution:
     def reset(self, uint64_t key):
         """Starts anew with this stream: no individual, empty caches."""
         evolution_empty_caches(&self.evolution)
+        evolution_forget_alive(&self.evolution)
         evolution_drop_improvements(&self.evolution)
         self.evolution.ring.count = self.evolution.ring.next = 0
         self.evolution.best_birth.number = -1

@@ -3,6 +3,7 @@
 #define AMZ_EVOLUTION_H
 
 #include "fitness_cache.h"
+#include "key_index.h"
 #include "lockstep.h"
 #include "population.h"
 #include "program_space.h"
@@ -11,9 +12,11 @@ typedef enum { MEAN_FITNESS, MEDIAN_FITNESS } Combination;
 
 typedef struct {
     int population_size, tournament_size;
+    int attempts;              /* mutations at most, until no individual alive has the form */
     Combination combination;
     double max_abs_error;
     double max_cost;           /* train budget of the live code; infinite: none */
+    int must_learn;            /* what cannot learn is not run */
     int fec_train, fec_valid;  /* examples of the equivalence probe; 0, 0: no FEC */
     double hurdle_percentile;  /* of the population's fitness on the first tasks */
     size_t canonical_bytes, fec_bytes;
@@ -30,6 +33,7 @@ typedef struct {
     int64_t immigrants;
     int64_t unchanged;      /* children whose live code is their parent's */
     int64_t canonical_hits, fec_hits, probe_failures, over_budget, hurdle_stops, evaluations;
+    int64_t non_learners;   /* programs that cannot learn */
     int64_t verifications;  /* of those, evaluations of an apparent best one */
     int64_t train_steps, cache_clears;
     MutationOutcome outcome[MUTATION_COUNT + 1];  /* the last: unmutated copies */
@@ -69,6 +73,7 @@ typedef struct {
     int island;
     Ring ring;
     Individual *individuals;    /* [slot] */
+    KeyIndex alive;             /* the population by canonical fingerprint, if attempts > 1 */
     Individual child;
     MutableProgram best;
     double best_fitness;
@@ -109,11 +114,17 @@ void evolution_empty_caches(Evolution *evolution);
    what the population alone tells, so that they are a function of it. Returns 0 or -1. */
 int evolution_recall(Evolution *evolution);
 
+/* Forgets which canonical forms are alive. */
+void evolution_forget_alive(Evolution *evolution);
+
 void evolution_drop_improvements(Evolution *evolution);
 
 /* What follows is for the loop itself. */
 
-/* The fitness of evolution->child, whose key, gaps and score it also sets.
+/* Sets key and gaps of evolution->child, and the canonical program. Returns 0 or -1. */
+int evolution_analyse_child(Evolution *evolution);
+
+/* The fitness of evolution->child, which was analysed; also sets its score.
    *exact: 0 if the fitness is an approximation. Returns 0, or -1 when memory is short. */
 int evolution_evaluate_child(Evolution *evolution, double *fitness, int *exact);
 

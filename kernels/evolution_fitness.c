@@ -105,6 +105,16 @@ static int is_over_budget(const Evolution *evolution)
     return canonical->setup_cost + steps * canonical->step_cost > evolution->options.max_cost;
 }
 
+/* Whether the canonical program is one that must learn and cannot: its prediction does not
+   depend on the features of an example, or on the labels of those before. */
+static int cannot_learn(const Evolution *evolution)
+{
+    const LiveComponent *component = evolution->canonical.component;
+    return evolution->options.must_learn
+           && !(component[PREDICT].reads_first & FEATURES
+                && component[LEARN].reads_first & LABEL);
+}
+
 /* Score of the canonical program through the equivalence cache. */
 static int score_by_probe(Evolution *evolution, Score *score, int *exact)
 {
@@ -156,6 +166,11 @@ static int score_of_canonical(Evolution *evolution, Score *score, int *exact)
         *score = (Score){0, 0};
         return 0;
     }
+    if (cannot_learn(evolution)) {
+        evolution->statistics.non_learners++;
+        *score = (Score){0, 0};
+        return 0;
+    }
     if (evolution->fec.capacity ? score_by_probe(evolution, score, exact)
                                 : run_up_to_hurdle(evolution, score))
         return -1;
@@ -169,12 +184,11 @@ int evolution_fitness_of_score(const Evolution *evolution, const Score *score, d
     return suffices(evolution, score);
 }
 
-int evolution_evaluate_child(Evolution *evolution, double *fitness, int *exact)
+int evolution_analyse_child(Evolution *evolution)
 {
     Individual *child = &evolution->child;
     CanonicalProgram *canonical = &evolution->canonical;
     ProgramView view = mutable_program_view(&child->program);
-    *exact = 1;
     if (canonicalize_program(canonical, &view, evolution->options.canonical_flags))
         return -1;
     canonical_cache_prefetch(&evolution->canonical_cache, canonical->key);
@@ -182,6 +196,13 @@ int evolution_evaluate_child(Evolution *evolution, double *fitness, int *exact)
         memcpy(child->gap[c], canonical->gap[c],
                ((size_t)view.size[c] + 1) * sizeof(RegisterSet));
     memcpy(child->key, canonical->key, sizeof child->key);
+    return 0;
+}
+
+int evolution_evaluate_child(Evolution *evolution, double *fitness, int *exact)
+{
+    Individual *child = &evolution->child;
+    *exact = 1;
     if (score_of_canonical(evolution, &child->score, exact))
         return -1;
     evolution_fitness_of_score(evolution, &child->score, fitness);
@@ -206,7 +227,7 @@ static int recall(Evolution *evolution, Individual *individual)
     individual->caches_emptied = evolution->caches_emptied;
     if (canonical_cache_get(&evolution->canonical_cache, canonical->key, &individual->score))
         return 0;
-    if (is_over_budget(evolution)) {
+    if (is_over_budget(evolution) || cannot_learn(evolution)) {
         individual->score = (Score){0, 0};
     } else if (evolution->fec.capacity) {
         uint64_t key;
@@ -232,9 +253,13 @@ int evolution_recall(Evolution *evolution)
 {
     const int64_t train_steps = evolution->statistics.train_steps;
     evolution_empty_caches(evolution);
-    for (int slot = 0; slot < evolution->ring.count; slot++)
+    evolution_forget_alive(evolution);
+    for (int slot = 0; slot < evolution->ring.count; slot++) {
         if (recall(evolution, &evolution->individuals[slot]))
             return -1;
+        if (evolution->options.attempts > 1)
+            key_index_add(&evolution->alive, evolution->individuals[slot].key, slot);
+    }
     evolution->statistics.train_steps = train_steps;
     return 0;
 }

@@ -49,6 +49,8 @@ int evolution_init(Evolution *evolution)
     for (size_t i = 0; i < size; i++)
         if (individual_init(&evolution->individuals[i], capacity))
             return -1;
+    if (options->attempts > 1 && key_index_init(&evolution->alive, size))
+        return -1;
     return canonical_cache_init(&evolution->canonical_cache, options->canonical_bytes)
            || equivalence_cache_init(&evolution->fec, options->fec_bytes)
                ? -1 : 0;
@@ -64,6 +66,7 @@ void evolution_free(Evolution *evolution)
     free(evolution->task_fitness);
     free(evolution->stops);
     workspace_free(evolution->workspace);
+    key_index_free(&evolution->alive);
     individual_free(&evolution->child);
     mutable_program_free(&evolution->best);
     evolution_drop_improvements(evolution);
@@ -78,6 +81,12 @@ void evolution_empty_caches(Evolution *evolution)
     canonical_cache_clear(&evolution->canonical_cache);
     equivalence_cache_clear(&evolution->fec);
     evolution->caches_emptied++;
+}
+
+void evolution_forget_alive(Evolution *evolution)
+{
+    if (evolution->options.attempts > 1)
+        key_index_clear(&evolution->alive);
 }
 
 void evolution_set_best(Evolution *evolution, double fitness)

@@ -17,6 +17,8 @@ PROGRAM_FOLDER: Final = Path(__file__).parent.parent / "programs"
 """Where the hand-built programs lie, as text."""
 
 _NO_OP: Final = Instruction("NO_OP")
+_OUTPUT_LAYER: Final = 5
+"""Instructions at the start of the network's learn that are about error and output layer."""
 
 
 def hand_built_program(name: str) -> Program:
@@ -27,7 +29,8 @@ def hand_built_program(name: str) -> Program:
             ``"neural_net"``: two layers with ReLU and biases, likewise;
             ``"damaged_neural_net"``: the network without its random start, which cannot
             learn before a search repairs it; ``"no_op"``: nothing. These are the AutoML-Zero
-            search engine's. ``"logistic"``: a linear classifier with bias; ``"bilinear"``:
+            search engine's. ``"shallow_neural_net"``: the network whose hidden layer stays
+            random, because only the output layer learns; ``"logistic"``: a linear classifier with bias; ``"bilinear"``:
             noisy inputs, a bilinear form of them, normalised gradients and averaged weights,
             as in the best program of the AutoML-Zero paper (figure 6).
 
@@ -42,6 +45,9 @@ def hand_built_program(name: str) -> Program:
     if name == "damaged_neural_net":
         whole = hand_built_program("neural_net")
         return whole.replace(setup=[item for item in whole["setup"] if not item.op.random])
+    if name == "shallow_neural_net":
+        whole = hand_built_program("neural_net")
+        return whole.replace(learn=whole["learn"][:_OUTPUT_LAYER])
     if name not in HAND_BUILT_PROGRAMS:
         raise ValueError(
             f"name: expected one of {', '.join(HAND_BUILT_PROGRAMS)}, received {name!r}"
@@ -55,6 +61,7 @@ HAND_BUILT_PROGRAMS: Final = (
     "logistic",
     "neural_net",
     "damaged_neural_net",
+    "shallow_neural_net",
     "bilinear",
 )
 """Names that :func:`hand_built_program` takes."""

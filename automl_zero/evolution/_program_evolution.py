@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from automl_zero._config_values import choice, integer, number
+from automl_zero._config_values import boolean, choice, integer, number
 from automl_zero.config import COMBINATIONS
 from automl_zero.evaluation import Precision, as_batch, as_programs, compile_batch, stack_programs
 from automl_zero.evolution._lineage import Birth, Improvement
@@ -58,6 +58,8 @@ class ProgramEvolution:
             and 16 in float32: a number divisible by that wastes nothing.
         population_size: Individuals alive; 1000 is the published demo's.
         tournament_size: Draws for one parent.
+        attempts: Mutations of a child at most: it is mutated again while its canonical form is
+            that of an individual alive. 1: duplicates are let be.
         seed: Fixes everything random in the search. The random ops of programs draw from
             the tasks' seeds.
         initial: Programs to start from, taken in turn until the population is full. None:
@@ -66,6 +68,8 @@ class ProgramEvolution:
         max_abs_error: An error beyond this ends an evaluation with fitness 0.
         max_cost: Train budget: live code that costs more gets fitness 0 unrun; the unit is
             that of :func:`automl_zero.evaluation.program_cost`.
+        must_learn: Programs that cannot learn (:func:`automl_zero.liveness.can_learn`) get
+            fitness 0 unrun.
         precision: ``"float32"`` is up to twice as fast, with other roundings.
         canonical_bytes: Memory of the cache of fitness by canonical form; 0 switches it
             off. It changes no result. The default holds a million programs.
@@ -104,11 +108,13 @@ class ProgramEvolution:
         *,
         population_size: int = 1000,
         tournament_size: int = 10,
+        attempts: int = 1,
         seed: int = 0,
         initial: Sequence[Program] = (),
         combination: str = "mean",
         max_abs_error: float = 100.0,
         max_cost: float = np.inf,
+        must_learn: bool = False,
         precision: Precision = "float64",
         canonical_bytes: int = 32 * MEGABYTE,
         fec: bool = False,
@@ -128,9 +134,11 @@ class ProgramEvolution:
         options = {
             "population_size": self.population_size,
             "tournament_size": integer("tournament_size", tournament_size, 1, 2**31 - 1),
+            "attempts": integer("attempts", attempts, 1, 1000),
             "combination": COMBINATIONS.index(choice("combination", combination, COMBINATIONS)),
             "max_abs_error": _positive("max_abs_error", max_abs_error),
             "max_cost": _positive("max_cost", max_cost),
+            "must_learn": int(boolean("must_learn", must_learn)),
             "fec_train": integer("fec_train", fec_train, 1, batch.train_count) if fec else 0,
             "fec_valid": integer("fec_valid", fec_valid, 1, batch.valid_count) if fec else 0,
             "canonical_bytes": integer("canonical_bytes", canonical_bytes, 0, 2**48),

@@ -19,7 +19,7 @@ from automl_zero.evolution._portable_ops import (
     local_ops,
     portable_ops,
 )
-from automl_zero.evolution._statistics import COUNTS, OUTCOME_COUNTS
+from automl_zero.evolution._statistics import COUNTS, LATER_COUNTS, OUTCOME_COUNTS
 from automl_zero.kernels import _engine
 from automl_zero.program import (
     INSTRUCTION_DTYPE,
@@ -198,6 +198,7 @@ def _parse(state: bytes) -> tuple[dict[str, Any], Any, Any, Any, Any, Any]:
     if best is not None:
         fitness, birth, code, lengths = best
         best = (fitness, birth, local_ops(op_names, bytes.fromhex(code), first), tuple(lengths))
+    meta["statistics"] = dict.fromkeys(LATER_COUNTS, 0) | meta["statistics"]
     if meta["hurdle"] is None:
         meta["hurdle"] = -math.inf
 

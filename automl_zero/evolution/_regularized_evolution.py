@@ -8,6 +8,7 @@ slots of a ring; each new one takes the place of the oldest.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic
@@ -71,6 +72,8 @@ class RegularizedEvolution(Generic[Genome]):
         population_size: Individuals alive. 100 and the tournament of 10 are the choices of
             the AutoML-Zero paper for expensive evaluations.
         tournament_size: Draws for one parent; more makes selection harder.
+        attempts: Mutations of a child at most: it is mutated again while an individual alive
+            has its key. 1: duplicates are let be.
         seed: Fixes everything random.
         initial: Genomes to start from, taken in turn until the population is full. None:
             the space draws them.
@@ -96,6 +99,7 @@ class RegularizedEvolution(Generic[Genome]):
         *,
         population_size: int = 100,
         tournament_size: int = 10,
+        attempts: int = 1,
         seed: int = 0,
         initial: Sequence[Genome] = (),
         cache_size: int = 0,
@@ -104,12 +108,14 @@ class RegularizedEvolution(Generic[Genome]):
         self.space = space
         self.population_size = integer("population_size", population_size, 1, MAX_POPULATION)
         self.tournament_size = integer("tournament_size", tournament_size, 1, 2**31 - 1)
+        self.attempts = integer("attempts", attempts, 1, 1000)
         self.cache_size = integer("cache_size", cache_size, 0)
         self.island = integer("island", island, 0)
         self._initial = tuple(initial)
         self._stream = evolution_stream(integer("seed", seed, 0, 2**64 - 1))
         self._ring = PopulationRing(self.population_size)
         self._population: list[Individual[Genome]] = []
+        self._alive: Counter[Key] = Counter()  # the population's keys, if attempts > 1
         self._outstanding: dict[int, Individual[Genome]] = {}
         self._parents: dict[int, Individual[Genome] | None] = {}  # of the outstanding ones
         self._improvements: list[Improvement[Genome]] = []
@@ -126,7 +132,7 @@ class RegularizedEvolution(Generic[Genome]):
             genome = self._initial_genome()
         else:
             parent = self._population[self._ring.tournament(self._stream, self.tournament_size)]
-            genome = self.space.mutate(parent.genome, self._stream)
+            genome = self._mutated(parent.genome)
         fitness = self._cache.get(self.space.key(genome)) if self.cache_size else None
         self._known += fitness is not None
         generation = 0 if parent is None else parent.generation + 1
@@ -300,6 +306,8 @@ class RegularizedEvolution(Generic[Genome]):
         self._immigrants = immigrants
         self._instructions, self._live_instructions = instructions, live
         self._population = population
+        if self.attempts > 1:
+            self._alive = Counter(self.space.key(item.genome) for item in population)
         self._outstanding = {item.number: item for item in outstanding}
         self._parents = dict(zip(self._outstanding, parents, strict=True))
         self._improvements = []
@@ -310,8 +318,23 @@ class RegularizedEvolution(Generic[Genome]):
             return self._initial[self._asked % len(self._initial)]
         return self.space.draw(self._stream)
 
+    def _mutated(self, genome: Genome) -> Genome:
+        genome = self.space.mutate(genome, self._stream)
+        for _ in range(self.attempts - 1):
+            if not self._alive[self.space.key(genome)]:
+                break
+            genome = self.space.mutate(genome, self._stream)
+        return genome
+
     def _put(self, individual: Individual[Genome]) -> None:
         slot = self._ring.replace(_finite(individual.fitness))
+        if self.attempts > 1:
+            self._alive[self.space.key(individual.genome)] += 1
+            for replaced in self._population[slot : slot + 1]:
+                key = self.space.key(replaced.genome)
+                self._alive[key] -= 1
+                if not self._alive[key]:
+                    del self._alive[key]
         self._population[slot : slot + 1] = [individual]
 
     def _remember(self, key: Key, fitness: float) -> None:

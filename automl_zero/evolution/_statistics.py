@@ -22,12 +22,16 @@ COUNTS: Final = (
     "fec_hits",
     "probe_failures",
     "over_budget",
+    "non_learners",
     "hurdle_stops",
     "evaluations",
     "verifications",
     "train_steps",
     "cache_clears",
 )
+LATER_COUNTS: Final = ("non_learners",)
+"""Those that earlier versions did not write: 0 where they are missing."""
+
 OUTCOME_COUNTS: Final = ("children", "neutral", "better", "worse")
 
 
@@ -71,6 +75,7 @@ class Statistics:
         fec_hits: Programs with the errors of another one on the probe.
         probe_failures: Programs that failed on every task within the probe.
         over_budget: Programs above the train budget.
+        non_learners: Programs not run because they cannot learn.
         hurdle_stops: Programs run on the first tasks alone.
         evaluations: Programs run in full.
         verifications: Of those, apparent best ones: their fitness had been an approximation.
@@ -93,6 +98,7 @@ class Statistics:
     fec_hits: int = 0
     probe_failures: int = 0
     over_budget: int = 0
+    non_learners: int = 0
     hurdle_stops: int = 0
     evaluations: int = 0
     verifications: int = 0
@@ -161,7 +167,10 @@ class Statistics:
             ValueError: If a field is missing or no number; names it.
         """
         try:
-            values: dict[str, Any] = {name: integer(name, data[name], 0) for name in COUNTS}
+            values: dict[str, Any] = {
+                name: integer(name, data.get(name, 0) if name in LATER_COUNTS else data[name], 0)
+                for name in COUNTS
+            }
             values["unique_in_population"] = integer("unique", data["unique_in_population"], 0)
             for name in ("best_fitness", "mean_fitness"):
                 values[name] = number(name, data[name], -math.inf)

@@ -18,6 +18,7 @@ from automl_zero.evolution import (
     Statistics,
     hand_built_program,
 )
+from automl_zero.liveness import can_learn
 from automl_zero.program import MemorySizes, Program
 from automl_zero.tasks import TaskBatch, regression_tasks
 
@@ -76,8 +77,10 @@ def combine(fitness: np.ndarray, combination: str) -> float:
         {"max_cost": program_cost(hand_built_program("linear"), 20), "max_abs_error": 1.0},
         {"initial": [hand_built_program("no_op"), hand_built_program("linear")]},
         {"precision": "float32", "canonical_bytes": 1024},
+        {"attempts": 10},
+        {"attempts": 3, "must_learn": True, "canonical_bytes": 0},
     ],
-    ids=["random", "median", "budget", "initial", "float32"],
+    ids=["random", "median", "budget", "initial", "float32", "attempts", "must_learn"],
 )
 @pytest.mark.parametrize("space", [ALL_OPS, DEMO], ids=["all_ops", "demo"])
 def test_the_compiled_loop_is_regularized_evolution(
@@ -92,12 +95,19 @@ def test_the_compiled_loop_is_regularized_evolution(
     }
 
     def fitness(program: Program) -> float:
+        if options.get("must_learn") and not can_learn(program):
+            return 0.0
         found = evaluate(program, TASKS, **judged)[0]
         return combine(found, options.get("combination", "mean"))
 
     sizes = {"population_size": 40, "tournament_size": 5, "seed": 11}
     compiled = ProgramEvolution(space, TASKS, **sizes, **options)
-    generic = RegularizedEvolution(space, **sizes, initial=options.get("initial", ()))
+    generic = RegularizedEvolution(
+        space,
+        **sizes,
+        initial=options.get("initial", ()),
+        attempts=options.get("attempts", 1),
+    )
     for count in (1, 39, 160, 1800):
         compiled.run(count)
         generic.run(fitness, count)
@@ -115,10 +125,12 @@ def test_the_compiled_loop_is_regularized_evolution(
 @pytest.mark.parametrize("space", [ALL_OPS, DEMO], ids=["all_ops", "demo"])
 @pytest.mark.parametrize("canonical_bytes", [0, 128, 4096], ids=["off", "one_set", "small"])
 @pytest.mark.parametrize("fec_bytes", [0, 4096, 1 << 20], ids=["no_fec", "tiny_fec", "fec"])
+@pytest.mark.parametrize("attempts", [1, 4])
 def test_the_canonical_cache_changes_no_bit(
-    space: ProgramSpace, canonical_bytes: int, fec_bytes: int
+    space: ProgramSpace, canonical_bytes: int, fec_bytes: int, attempts: int
 ) -> None:
     fec = {"fec": True, "fec_bytes": fec_bytes, "fec_train": 3, "fec_valid": 2} if fec_bytes else {}
+    fec |= {"attempts": attempts, "must_learn": attempts > 1}
     cached = evolution(space, TASKS, **fec)
     other = evolution(space, TASKS, canonical_bytes=canonical_bytes, **fec)
     for _ in range(4):
