@@ -11,7 +11,10 @@ An arm is a set of settings of a shipped configuration:
   nobody runs. Training examples of ``plain`` are not known there, and no row tells them;
 * ``cached``: with the cache of live code, which changes no result;
 * ``fec``: that and the functional equivalence cache;
-* ``hurdle``: all that and a hurdle after the first tasks, where a space has tasks enough;
+* ``new_code``: children are mutated again, ten times at most, while their live code is that of
+  an individual alive (``population.attempts``); ``new_code_must_learn`` also runs no programs that
+  cannot learn (``evaluation.must_learn``);
+* ``hurdle``: caches and a hurdle after the first tasks, where a space has tasks enough;
 * ``random``: programs drawn without selection, with both caches (not by default: ``--arm``).
 
 Each seed repeats experiments, with fresh tasks, until the program selected suffices, or until its
@@ -63,6 +66,8 @@ SPACES: Final = {
             "plain": _NO_CACHE,
             "cached": ("cache.fec=false",),
             "fec": (),
+            "new_code": ("population.attempts=10",),
+            "new_code_must_learn": ("population.attempts=10", "evaluation.must_learn=true"),
             # A population that never fills up selects nothing: every program is a new draw.
             # One epoch: taking the state of so large a population again and again costs minutes.
             "random": ("population.size=250000", "islands.epoch=250000"),
@@ -81,7 +86,11 @@ SPACES: Final = {
             "stop.individuals=20000",
             "islands.epoch=1000",
         ),
-        {"cached": (), "fec": ("cache.fec=true",)},
+        {
+            "cached": (),
+            "fec": ("cache.fec=true",),
+            "new_code": ("cache.fec=true", "population.attempts=10"),
+        },
     ),
     "digits": Space(
         "digits",
