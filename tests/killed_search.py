@@ -38,6 +38,8 @@ def config() -> ExperimentConfig:
             "islands.migration_interval=2",
             "islands.migrants=3",
             "population.size=200",
+            "population.attempts=4",
+            "evaluation.must_learn=true",
             "hurdle.tasks=4",
             "stop.individuals=40000",
             "experiments.maximum=2",

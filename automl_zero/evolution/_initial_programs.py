@@ -30,9 +30,10 @@ def hand_built_program(name: str) -> Program:
             ``"damaged_neural_net"``: the network without its random start, which cannot
             learn before a search repairs it; ``"no_op"``: nothing. These are the AutoML-Zero
             search engine's. ``"shallow_neural_net"``: the network whose hidden layer stays
-            random, because only the output layer learns; ``"logistic"``: a linear classifier with bias; ``"bilinear"``:
-            noisy inputs, a bilinear form of them, normalised gradients and averaged weights,
-            as in the best program of the AutoML-Zero paper (figure 6).
+            random, because only the output layer learns; ``"logistic"``: a linear classifier
+            with bias; ``"bilinear"``: noisy inputs, a bilinear form of them, normalised
+            gradients and averaged weights, as in the best program of the AutoML-Zero paper
+            (figure 6).
 
     Raises:
         ValueError: If there is none of that name.

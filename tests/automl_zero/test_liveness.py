@@ -1,6 +1,7 @@
 """Dead code is what cannot reach the prediction; removing it changes no bit."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from automl_zero.liveness import (
     SUPERVISED,
     Harness,
     Stage,
+    can_learn,
     canonical_program,
     live_instructions,
     live_program,
@@ -282,3 +284,35 @@ def _renamed(program, names):
 
 def test_the_supervised_harness_reads_the_prediction_only():
     assert set().union(*(stage.read for stage in SUPERVISED.stages)) == {PREDICTION}
+
+
+# What can learn --------------------------------------------------------------------
+
+
+def test_learning_takes_features_to_predict_and_labels_to_learn():
+    linear = "s1 = dot(v0, v1)"
+    assert can_learn(program(predict=linear, learn="v1 = s0 * v0"))
+    assert not can_learn(program(predict=linear, learn="v1 = s1 * v0"))
+    assert not can_learn(program(predict=linear, learn="v2 = s0 * v0"))  # dead
+    assert not can_learn(program(predict="s1 = s2 + s2", learn="s2 = s0 - s1"))
+    assert not can_learn(program(predict="s1 = s0 * s2; v1 = v0 + v0", learn="s2 = s0 + s0"))
+    assert not can_learn(program())
+
+
+@given(programs(), tasks())
+@settings(max_examples=300, deadline=None)
+def test_what_cannot_learn_predicts_the_same_whatever_the_labels_or_the_features(one, task):
+    if can_learn(one):
+        return
+    others = [
+        replace(task, train_y=1 - task.train_y, valid_y=task.valid_y),
+        replace(task, valid_x=task.valid_x[::-1] + 1),
+    ]
+    found = [
+        evaluate(one, other, max_abs_error=np.inf).valid_predictions for other in (task, *others)
+    ]
+    same = [
+        all(np.array_equal(x, y, equal_nan=True) for x, y in zip(found[0], other, strict=True))
+        for other in found[1:]
+    ]
+    assert any(same)

@@ -53,6 +53,14 @@ def test_the_damaged_network_lacks_its_random_start() -> None:
     assert (damaged["predict"], damaged["learn"]) == (whole["predict"], whole["learn"])
 
 
+def test_the_shallow_network_trains_its_output_layer_only() -> None:
+    whole, shallow = hand_built_program("neural_net"), hand_built_program("shallow_neural_net")
+    assert (shallow["setup"], shallow["predict"]) == (whole["setup"], whole["predict"])
+    assert shallow["learn"] == whole["learn"][:5]
+    written = {item.output for item in shallow["learn"]}
+    assert ("v", 2) in written and not written & {("m", 0), ("v", 1)}
+
+
 def test_classifiers_by_hand_rank_as_published() -> None:
     tasks = projected_binary_tasks("digits", 36, train=270, valid=70, seed=3)
     accuracy = {

@@ -12,6 +12,7 @@ from automl_zero.kernels import _engine
 from automl_zero.config import ComponentConfig, MutationConfig, MutationWeights, load_config
 from automl_zero.evaluation import evaluate, program_cost
 from automl_zero.evolution import (
+    Birth,
     ProgramEvolution,
     ProgramSpace,
     RegularizedEvolution,
@@ -222,6 +223,7 @@ def test_statistics_add_up() -> None:
         + found.fec_hits
         + found.probe_failures
         + found.over_budget
+        + found.non_learners
         + found.evaluations
         - found.verifications
     )
@@ -264,6 +266,46 @@ def test_nothing_is_there_before_the_first_individual() -> None:
     assert searched.individuals == 0
 
 
+def test_more_attempts_make_more_different_programs() -> None:
+    one, ten = evolution(), evolution(attempts=10)
+    for searched in (one, ten):
+        searched.run(5000)
+    found = ten.statistics
+    assert found.unique_in_population > 2 * one.statistics.unique_in_population
+    outcomes = found.mutations.values()
+    assert sum(outcome.children for outcome in outcomes) == 4900
+    assert sum(outcome.neutral for outcome in outcomes) < 500
+    assert one.statistics.evaluations < found.evaluations
+
+
+def test_after_a_reset_nothing_is_alive() -> None:
+    fresh, reset = evolution(seed=8, attempts=6), evolution(attempts=6)
+    reset.run(1000)
+    reset.reset(8)
+    for searched in (fresh, reset):
+        searched.run(3000)
+    assert same_search(fresh, reset)
+
+
+def test_immigrants_count_as_alive() -> None:
+    searched = evolution(attempts=20, population_size=20)
+    searched.run(200)
+    for number in range(15):
+        searched.immigrate(hand_built_program("linear"), Birth(1, number, 0))
+    searched.run(40)
+    assert searched.statistics.unique_in_population == 20
+
+
+def test_programs_that_cannot_learn_are_not_run() -> None:
+    searched = evolution(must_learn=True)
+    searched.run(3000)
+    found = searched.statistics
+    assert found.non_learners > 100
+    for program, fitness in zip(searched.population(), searched.fitnesses, strict=True):
+        assert can_learn(program) or fitness == 0
+    assert can_learn(searched.best.program)
+
+
 def test_over_budget_programs_are_not_run() -> None:
     searched = evolution(max_cost=1.0, initial=[hand_built_program("linear")])
     searched.run(150)
@@ -280,6 +322,8 @@ def test_over_budget_programs_are_not_run() -> None:
     [
         ({"population_size": 0}, "population_size: expected an integer in 1"),
         ({"tournament_size": 0}, "tournament_size: expected an integer in 1"),
+        ({"attempts": 0}, "attempts: expected an integer in 1"),
+        ({"must_learn": 1}, "must_learn: expected"),
         ({"seed": 2**64}, "seed: expected an integer in 0"),
         ({"combination": "maen"}, "combination: expected one of mean, median, received 'maen'"),
         ({"max_abs_error": 0}, "max_abs_error: expected a positive number, received 0"),

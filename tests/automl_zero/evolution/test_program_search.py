@@ -215,6 +215,8 @@ def test_settings_reach_the_evolution() -> None:
         "evaluation.max_abs_error=2.0",
         "population.tournament_size=2",
         "population.size=50",
+        "population.attempts=3",
+        "evaluation.must_learn=true",
     ):
         assert ProgramSearch(config(override)).run().statistics != base.statistics
     poor = ("evaluation.train_budget_factor=1e-9", "population.initial=linear")

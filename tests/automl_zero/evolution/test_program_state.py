@@ -29,10 +29,12 @@ def evolution(space: ProgramSpace = DEMO, **options: Any) -> ProgramEvolution:
 @pytest.mark.parametrize("space", [DEMO, ALL_OPS], ids=["demo", "all_ops"])
 @pytest.mark.parametrize("fec", [False, True], ids=["no_fec", "fec"])
 @pytest.mark.parametrize("created", [0, 30, 60, 2000])
+@pytest.mark.parametrize("attempts", [1, 5])
 def test_evolutions_restored_from_one_state_go_on_alike(
-    space: ProgramSpace, fec: bool, created: int
+    space: ProgramSpace, fec: bool, created: int, attempts: int
 ) -> None:
-    first, second = evolution(space, fec=fec), evolution(space, fec=fec, seed=99)
+    options = {"fec": fec, "attempts": attempts, "must_learn": attempts > 1}
+    first, second = evolution(space, **options), evolution(space, **options, seed=99)
     first.run(created)
     state = first.state()
     second.run(500)  # whatever it did before is forgotten
@@ -48,9 +50,10 @@ def test_evolutions_restored_from_one_state_go_on_alike(
     assert first.take_improvements() == second.take_improvements()
 
 
-def test_a_restored_evolution_goes_on_as_if_nothing_had_been() -> None:
+@pytest.mark.parametrize("attempts", [1, 5])
+def test_a_restored_evolution_goes_on_as_if_nothing_had_been(attempts: int) -> None:
     """Without the equivalence cache, the caches change counts and nothing else."""
-    plain, restored = evolution(), evolution()
+    plain, restored = evolution(attempts=attempts), evolution(attempts=attempts)
     plain.run(3000)
     for _ in range(3):
         restored.run(1000)
@@ -233,6 +236,18 @@ def test_a_state_of_its_own_is_accepted(state: bytes) -> None:
     evolution().check_state(changed(state))
     empty = evolution()
     empty.check_state(empty.state())
+
+
+def test_a_state_from_before_a_count_was_introduced_is_accepted(state: bytes) -> None:
+    with pa.ipc.open_stream(state) as reader:
+        statistics = json.loads(reader.schema.metadata[b"state"])["statistics"]
+    assert statistics.pop("non_learners") == 0
+    former = changed(state, statistics=statistics)
+    restored, expected = evolution(), evolution()
+    restored.check_state(former)
+    restored.restore(former)
+    expected.restore(state)
+    assert restored.state() == expected.state()
 
 
 @pytest.mark.parametrize(

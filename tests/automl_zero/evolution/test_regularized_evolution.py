@@ -56,6 +56,26 @@ def test_the_rules_are_those_of_regularized_evolution() -> None:
     assert [item.number for item in searched.population] == list(range(200, 210))
 
 
+def test_no_two_individuals_have_one_key_while_attempts_suffice() -> None:
+    plain, distinct = (
+        RegularizedEvolution(BitStringSpace(6), population_size=10, seed=5, attempts=attempts)
+        for attempts in (1, 1000)
+    )
+    for searched in (plain, distinct):
+        searched.run(one_max, 200)
+        assert [item.number for item in searched.population] == list(range(190, 200))
+    assert len({item.genome for item in distinct.population}) == 10
+    assert len({item.genome for item in plain.population}) < 10
+
+
+def test_attempts_end_where_every_genome_is_alive() -> None:
+    searched: RegularizedEvolution[str] = RegularizedEvolution(
+        BitStringSpace(1), population_size=4, attempts=3
+    )
+    searched.run(one_max, 100)
+    assert {item.genome for item in searched.population} <= {"0", "1"}
+
+
 def test_the_best_ever_is_kept_the_first_on_ties() -> None:
     searched = evolution(population_size=2, tournament_size=1)
     told = []
@@ -107,14 +127,15 @@ def test_the_order_of_telling_decides() -> None:
 
 
 @pytest.mark.parametrize("cache_size", [0, 20])
-def test_resuming_is_exact(cache_size: int) -> None:
+@pytest.mark.parametrize("attempts", [1, 5])
+def test_resuming_is_exact(cache_size: int, attempts: int) -> None:
     """Also with individuals outstanding, and with the cache, whose hits are counted."""
-    whole = evolution(cache_size=cache_size)
+    whole = evolution(cache_size=cache_size, attempts=attempts)
     whole.run(one_max, 123)
     lost = [whole.ask() for _ in range(3)]
     saved = json.dumps(whole.state(), allow_nan=False)
 
-    resumed = evolution(cache_size=cache_size, seed=99)
+    resumed = evolution(cache_size=cache_size, attempts=attempts, seed=99)
     resumed.restore(json.loads(saved))
     assert resumed.state() == whole.state()
     assert list(resumed.outstanding) == lost
@@ -198,6 +219,7 @@ def test_only_what_was_asked_for_can_be_told_and_once() -> None:
         {"population_size": 0},
         {"population_size": 1.5},
         {"tournament_size": 0},
+        {"attempts": 0},
         {"cache_size": -1},
         {"seed": -1},
     ],
