@@ -103,16 +103,12 @@ def rows_of(space: str, found: dict[str, Sequence[Solve]]) -> list[Row]:
         rows.append(Row(f"{name}_seconds_per_solve", per_solve(runs, "seconds"), "s"))
         if arm == "plain" or "plain" not in found:
             continue
+        base = found["plain"]
         for what in COUNTS:
-            base = found["plain"]
-            rows.append(
-                _row(
-                    f"{name}_{what}_ratio",
-                    per_solve(base, what) / per_solve(runs, what),
-                    *ratio_interval(base, what, runs, what),
-                    target=TARGET.get(f"{arm}_{what}_ratio"),
-                )
-            )
+            value = per_solve(base, what) / per_solve(runs, what)
+            between = ratio_interval(base, runs, what)
+            target = TARGET.get(f"{arm}_{what}_ratio")
+            rows.append(_row(f"{name}_{what}_ratio", value, *between, target=target))
     return rows
 
 
