@@ -28,6 +28,7 @@ Arms:
     live code.
     ``must_learn``: programs whose prediction cannot depend on features and labels are not run.
     ``hurdle``: a few tasks first.
+    ``no_must_learn``: everything but that together.
     ``all``: everything together.
 
 Counts: ``individuals``; ``programs_run``, on one example at least; ``evaluations``, on all;
@@ -73,6 +74,7 @@ ARMS: Final[dict[str, dict[str, str]]] = {
     "attempts": _ATTEMPTS,
     "must_learn": _MUST_LEARN,
     "hurdle": _HURDLE,
+    "no_must_learn": {**_FEC, **_ATTEMPTS, **_HURDLE},
     "all": {**_FEC, **_ATTEMPTS, **_MUST_LEARN, **_HURDLE},
 }
 

@@ -56,7 +56,7 @@ def test_every_arm_is_a_configuration_and_plain_has_nothing_on(space, arm):
         found.evaluation.must_learn,
         found.hurdle.tasks > 0,
     )
-    expected = {"plain": 0, "all": 4}.get(arm, 1)
+    expected = {"plain": 0, "no_must_learn": 3, "all": 4}.get(arm, 1)
     assert sum(on) == expected
     assert found.stop.seconds == 0
 
