@@ -55,10 +55,13 @@ def interval(runs: Sequence[Solve], what: str) -> tuple[float, float]:
     return _percentiles(_resampled(runs, what, 0))
 
 
-def ratio_interval(base: Sequence[Solve], base_what: str, runs: Sequence[Solve], what: str) -> Any:
-    """95 % bootstrap interval of how many times as much ``base`` needs; seeds independent."""
+def ratio_interval(base: Sequence[Solve], runs: Sequence[Solve], what: str) -> tuple[float, float]:
+    """95 % bootstrap interval of how many times as much ``base`` needs.
+
+    Seeds are drawn independently: what one arm does with a seed says nothing about another.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _percentiles(_resampled(base, base_what, 1) / _resampled(runs, what, 2))
+        return _percentiles(_resampled(base, what, 1) / _resampled(runs, what, 2))
 
 
 def _resampled(runs: Sequence[Solve], what: str, seed: int) -> Any:
@@ -70,7 +73,10 @@ def _resampled(runs: Sequence[Solve], what: str, seed: int) -> Any:
 
 
 def _percentiles(values: Any) -> tuple[float, float]:
-    low, high = np.nanpercentile(values, [2.5, 97.5], method="nearest")
+    known = values[~np.isnan(values)]  # infinite by infinite: neither arm solved anything
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5], method="nearest")
     return float(low), float(high)
 
 

@@ -28,6 +28,7 @@ Arms:
     live code.
     ``must_learn``: programs whose prediction cannot depend on features and labels are not run.
     ``hurdle``: a few tasks first.
+    ``no_must_learn``: everything but that together.
     ``all``: everything together.
 
 Counts: ``individuals``; ``programs_run``, on one example at least; ``evaluations``, on all;
@@ -73,6 +74,7 @@ ARMS: Final[dict[str, dict[str, str]]] = {
     "attempts": _ATTEMPTS,
     "must_learn": _MUST_LEARN,
     "hurdle": _HURDLE,
+    "no_must_learn": {**_FEC, **_ATTEMPTS, **_HURDLE},
     "all": {**_FEC, **_ATTEMPTS, **_MUST_LEARN, **_HURDLE},
 }
 
@@ -103,16 +105,12 @@ def rows_of(space: str, found: dict[str, Sequence[Solve]]) -> list[Row]:
         rows.append(Row(f"{name}_seconds_per_solve", per_solve(runs, "seconds"), "s"))
         if arm == "plain" or "plain" not in found:
             continue
+        base = found["plain"]
         for what in COUNTS:
-            base = found["plain"]
-            rows.append(
-                _row(
-                    f"{name}_{what}_ratio",
-                    per_solve(base, what) / per_solve(runs, what),
-                    *ratio_interval(base, what, runs, what),
-                    target=TARGET.get(f"{arm}_{what}_ratio"),
-                )
-            )
+            value = per_solve(base, what) / per_solve(runs, what)
+            between = ratio_interval(base, runs, what)
+            target = TARGET.get(f"{arm}_{what}_ratio")
+            rows.append(_row(f"{name}_{what}_ratio", value, *between, target=target))
     return rows
 
 
