@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from automl_zero._config_values import boolean, choice, number
+from l2o._gradients import has_gradient
 from l2o.learned._layout import Layout
 from l2o.learned._network import LearnedOptimizerNetwork, State, load_network
 
@@ -150,7 +151,7 @@ class LearnedOptimizer(Optimizer):
             (param, group)
             for group in self.param_groups
             for param in group["params"]
-            if _has_gradient(param)
+            if has_gradient(param)
         ]
         if not pairs:
             return loss
@@ -259,19 +260,3 @@ class LearnedOptimizer(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._forget_flat_state()
-
-
-def _has_gradient(param: Tensor) -> bool:
-    """Whether there is something to do for a parameter.
-
-    Raises:
-        ValueError: If its gradient is sparse.
-    """
-    if param.grad is None or param.numel() == 0:
-        return False
-    if param.grad.layout != torch.strided:
-        raise ValueError(
-            f"params: expected dense gradients, received one of layout {param.grad.layout} (for "
-            "an embedding: sparse=False)"
-        )
-    return True

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from automl_zero._config_values import boolean, integer, number
 from automl_zero.program import Program
+from l2o._gradients import has_gradient
 from l2o.optim._compiled import CompiledRule, compile_rule
 from l2o.optim._plan import register_name
 from l2o.optim._rule_steps import Bucket, run_foreach, run_one_by_one
@@ -171,7 +172,7 @@ class EvolvedOptimizer(Optimizer):
         compiling = torch.compiler.is_compiling()
         one_by_one = compiling or any(group["foreach"] is False for group in self.param_groups)
         everything = [param for group in self.param_groups for param in group["params"]]
-        new = [param for param in everything if _has_gradient(param) and not self.state[param]]
+        new = [param for param in everything if has_gradient(param) and not self.state[param]]
         if new:
             self._start(new, everything)
         buckets = [self._bucket(group) for group in self.param_groups]
@@ -180,7 +181,7 @@ class EvolvedOptimizer(Optimizer):
 
     def _bucket(self, group: dict[str, Any]) -> Bucket:
         """The parameters of a group that have gradients, with their state."""
-        params = [param for param in group["params"] if _has_gradient(param)]
+        params = [param for param in group["params"] if has_gradient(param)]
         grads = [param.grad for param in params]
         return Bucket(group, params, grads, [self.state[param] for param in params])
 
@@ -233,22 +234,6 @@ class EvolvedOptimizer(Optimizer):
         if not hasattr(self, "_rule") and groups:  # a copy or an unpickled one
             self._rule = compile_rule(parse_rule(groups[0]["rule"]))
             self._seed = 0
-
-
-def _has_gradient(param: Tensor) -> bool:
-    """Whether there is something to do for a parameter.
-
-    Raises:
-        ValueError: If its gradient is sparse.
-    """
-    if param.grad is None or param.numel() == 0:
-        return False
-    if param.grad.layout != torch.strided:
-        raise ValueError(
-            f"params: expected dense gradients, received one of layout {param.grad.layout} (for "
-            "an embedding: sparse=False)"
-        )
-    return True
 
 
 def _full_like(param: Tensor, shape: Sequence[int], value: float) -> Tensor:

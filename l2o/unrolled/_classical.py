@@ -42,6 +42,9 @@ def ista(dictionary: Tensor, y: Tensor, penalty: float, *, iterations: int = 100
         penalty: Weight of ``|x|₁``.
         iterations: Steps.
 
+    Raises:
+        ValueError: If an argument is out of its range, or shapes do not fit.
+
     Example:
         >>> ista(torch.eye(2), torch.tensor([[3.0, 0.5]]), 1.0, iterations=5).codes
         tensor([[2., 0.]])
@@ -58,6 +61,9 @@ def fista(dictionary: Tensor, y: Tensor, penalty: float, *, iterations: int = 10
         penalty: Weight of ``|x|₁``.
         iterations: Steps.
 
+    Raises:
+        ValueError: If an argument is out of its range, or shapes do not fit.
+
     Example:
         >>> fista(torch.eye(2), torch.tensor([[3.0, 0.5]]), 1.0, iterations=5).codes
         tensor([[2., 0.]])
@@ -73,6 +79,9 @@ class FistaSteps:
         y: Measurements, ``(batch, m)``.
         penalty: Weight of ``|x|₁``.
         momentum: False is ISTA.
+
+    Raises:
+        ValueError: If the penalty is negative, or ``y`` does not fit the dictionary.
     """
 
     def __init__(
