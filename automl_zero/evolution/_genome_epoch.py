@@ -29,6 +29,8 @@ class GenomeEpoch(Generic[Genome]):
             is sent to the workers, lambdas and closures included.
         population_size: Individuals alive on an island.
         tournament_size: Draws for one parent.
+        attempts: Mutations of a child at most: it is mutated again while an individual alive
+            has its key. 1: duplicates are let be.
         seed: Fixes everything random.
         initial: Genomes to start from; none: random ones.
         cache_size: Fitnesses that an island remembers by key. They are part of its state.
@@ -55,6 +57,7 @@ class GenomeEpoch(Generic[Genome]):
         *,
         population_size: int = 100,
         tournament_size: int = 10,
+        attempts: int = 1,
         seed: int = 0,
         initial: Sequence[Genome] = (),
         cache_size: int = 0,
@@ -69,6 +72,7 @@ class GenomeEpoch(Generic[Genome]):
         self._options: dict[str, Any] = {
             "population_size": population_size,
             "tournament_size": tournament_size,
+            "attempts": attempts,
             "initial": tuple(initial),
             "cache_size": cache_size,
         }

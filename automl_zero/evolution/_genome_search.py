@@ -86,6 +86,8 @@ class GenomeSearch(Generic[Genome]):
         islands: Their number and how they exchange individuals.
         population_size: Individuals alive on an island.
         tournament_size: Draws for one parent.
+        attempts: Mutations of a child at most: it is mutated again while an individual alive
+            has its key. 1: duplicates are let be.
         seed: Fixes everything random.
         initial: Genomes to start from; none: random ones.
         cache_size: Fitnesses that an island remembers by key.
@@ -125,6 +127,7 @@ class GenomeSearch(Generic[Genome]):
         islands: IslandsConfig | None = None,
         population_size: int = 100,
         tournament_size: int = 10,
+        attempts: int = 1,
         seed: int = 0,
         initial: Sequence[Genome] = (),
         cache_size: int = 0,
@@ -153,6 +156,7 @@ class GenomeSearch(Generic[Genome]):
             {
                 "population_size": population_size,
                 "tournament_size": tournament_size,
+                "attempts": attempts,
                 "initial": tuple(initial),
                 "cache_size": cache_size,
                 "probe": probe,

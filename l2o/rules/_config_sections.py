@@ -23,6 +23,9 @@ class RulePopulationConfig:
     Args:
         size: Individuals.
         tournament_size: Draws, with replacement, of which the fittest becomes the parent.
+        attempts: Mutations of a child at most: it is mutated again while its live code is that
+            of an individual alive. With 1, a search from an empty rule soon had 12 different
+            ones among 200.
         initial: ``"random"``; ``"empty"``; or names of published rules and files of rules,
             repeated to fill the population. Files are relative to the working directory.
 
@@ -32,11 +35,13 @@ class RulePopulationConfig:
 
     size: int = 100
     tournament_size: int = 10
+    attempts: int = 1
     initial: tuple[str, ...] | str = "empty"
 
     def __post_init__(self) -> None:
         integer("size", self.size, 1, 2**31 - 1)
         integer("tournament_size", self.tournament_size, 1, 2**31 - 1)
+        integer("attempts", self.attempts, 1, 1000)
         value = self.initial
         if isinstance(value, str) and value not in STARTS:
             value = (value,)

@@ -133,6 +133,7 @@ class UpdateRuleSearch:
             {
                 "population_size": config.population.size,
                 "tournament_size": config.population.tournament_size,
+                "attempts": config.population.attempts,
                 "initial": _initial(config),
                 "cache_size": config.cache.size,
                 "probe": self._search_fitness.probe if config.cache.fec else None,

@@ -66,6 +66,22 @@ def test_a_lambda_is_searched_in_processes_as_in_this_thread(tmp_path: Path) -> 
     assert len(checkpoint_parts(serial.run)) == 3
 
 
+def test_attempts_keep_a_search_diverse_and_resumable(tmp_path: Path) -> None:
+    def small(attempts: int) -> GenomeSearch[str]:
+        return GenomeSearch(
+            BitStringSpace(6), lambda bits: bits.count("1"), individuals=600, seed=1,
+            population_size=12, attempts=attempts, islands=IslandsConfig(count=2, epoch=50),
+        )  # fmt: skip
+
+    alike, different = small(1).run(), small(20).run(tmp_path / "whole")
+    assert alike.statistics.unique_in_population < different.statistics.unique_in_population
+    reports: list[EpochReport] = []
+    small(20).run(
+        tmp_path / "parts", callbacks=[reports.append], should_stop=lambda: len(reports) == 3
+    )
+    assert same(different, small(20).run(tmp_path / "parts", resume=True))
+
+
 def interrupted_after(epochs: int, folder: Path) -> Any:
     """Two experiments, stopped after so many epochs."""
     reports: list[EpochReport] = []
@@ -204,6 +220,7 @@ def test_a_fitness_that_is_no_finite_number_is_an_error(value: Any) -> None:
         ({"sufficient_fitness": "high"}, "sufficient_fitness: expected a number"),
         ({"experiments": 0}, "experiments: expected an integer"),
         ({"population_size": 0}, "population_size: expected an integer"),
+        ({"attempts": 0}, "attempts: expected an integer"),
         ({"seed": -1}, "seed: expected an integer"),
     ],
     ids=str,

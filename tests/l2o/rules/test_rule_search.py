@@ -53,6 +53,7 @@ max_size = 8
 [population]
 size = 20
 tournament_size = 4
+attempts = 3
 initial = ["sgd"]
 
 [selection]
