@@ -61,6 +61,8 @@ class RuleFitnessConfig:
     Args:
         baseline: The published rule, or file of a rule, whose tuned loss is fitness 0.
         bound: Highest score of a task, its negative the lowest.
+        hurdle: In the search, a rule whose mean score is below after a task does not run on the
+            rest. The lowest value: no hurdle.
 
     Raises:
         ValueError: If a value is wrong.
@@ -68,10 +70,12 @@ class RuleFitnessConfig:
 
     baseline: str = "adamw"
     bound: float = 1.0
+    hurdle: float = -1e6
 
     def __post_init__(self) -> None:
         _check_rule_name("baseline", self.baseline, HAND_WRITTEN_RULES)
         object.__setattr__(self, "bound", number("bound", self.bound, 1e-6, 1e6))
+        object.__setattr__(self, "hurdle", number("hurdle", self.hurdle, -1e6, 1e6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

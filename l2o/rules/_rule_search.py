@@ -163,6 +163,7 @@ class UpdateRuleSearch:
             stream_key(self.config.seed, name),
             baseline=self.baseline,
             bound=self.config.fitness.bound,
+            hurdle=self.config.fitness.hurdle if name == "search" else None,
         )
 
     def run(

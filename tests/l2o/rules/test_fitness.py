@@ -84,6 +84,20 @@ def test_a_score_is_the_bounded_log_of_the_ratio_of_losses() -> None:
     assert fitness.scores_of(runs) == pytest.approx(2 * np.tanh(gain / 2))
 
 
+def test_a_rule_below_the_hurdle_is_judged_by_the_first_tasks() -> None:
+    sgd = hand_written_rule("sgd")
+    plain = RuleFitness(tasks(), seed=1, baseline=sgd)
+    hurdle = RuleFitness(tasks(), seed=1, baseline=sgd, hurdle=-0.1)
+    scores = plain.scores(EMPTY)
+    assert scores[0] < -0.1 and scores[0] != scores.mean()
+    assert hurdle(EMPTY) == scores[0]
+    assert np.array_equal(hurdle.scores(EMPTY), scores)
+    nesterov = hand_written_rule("nesterov")
+    assert hurdle(nesterov) == plain(nesterov) > -0.1
+    with pytest.raises(ValueError, match="hurdle: expected"):
+        RuleFitness(tasks(), hurdle=float("nan"))
+
+
 @pytest.mark.parametrize("rule", [NAN, EXPLODING])
 def test_divergence_is_the_lowest_fitness(rule: Any) -> None:
     fitness = RuleFitness(tasks(), bound=1.5)
