@@ -44,6 +44,16 @@ Swarms
     restarted_adam      the rival with as many gradients
     Rastrigin           shifted functions to minimize
 
+Games of two players
+    TwinOptimizer       an LSTM for each player of a minimax game
+    TwinResult          where they arrived
+    train_twin          trains them
+    optimistic          optimistic gradient, the analytic rival; extragradient
+    extragradient       the same with a step ahead
+    MatrixGames         x'Ay
+    SeesawGames         not convex in x
+    Game                protocol, for games of your own
+
 They need the extra ``torch``: ``pip install 'automl-zero[torch]'``. Names load on first use.
 """
 
@@ -58,6 +68,7 @@ if TYPE_CHECKING:
     from l2o.unrolled._coder import UnrolledCoder
     from l2o.unrolled._denoiser import Denoiser, train_denoiser
     from l2o.unrolled._files import load_solver, save_solver
+    from l2o.unrolled._games import Game, MatrixGames, SeesawGames, extragradient, optimistic
     from l2o.unrolled._lamp import GLISTA, LAMP
     from l2o.unrolled._lista import LISTA, LISTACP, LISTACPSS
     from l2o.unrolled._plug_and_play import PlugAndPlayADMM, PlugAndPlayResult, blur_operator
@@ -72,8 +83,17 @@ if TYPE_CHECKING:
         train_swarm,
     )
     from l2o.unrolled._training import TrainingProgress, TrainingResult, train_layerwise
+    from l2o.unrolled._twin import TwinOptimizer, TwinResult, train_twin
 
 _HOME = {
+    "train_twin": "_twin",
+    "TwinResult": "_twin",
+    "TwinOptimizer": "_twin",
+    "optimistic": "_games",
+    "extragradient": "_games",
+    "SeesawGames": "_games",
+    "MatrixGames": "_games",
+    "Game": "_games",
     "ALISTA": "_alista",
     "Denoiser": "_denoiser",
     "GLISTA": "_lamp",
@@ -109,6 +129,14 @@ _HOME = {
 }
 
 __all__ = [
+    "train_twin",
+    "TwinResult",
+    "TwinOptimizer",
+    "optimistic",
+    "extragradient",
+    "SeesawGames",
+    "MatrixGames",
+    "Game",
     "ALISTA",
     "Denoiser",
     "GLISTA",
