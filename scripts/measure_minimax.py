@@ -7,7 +7,7 @@
 after 1,000 steps of Twin-L2O (two gradients each), ``_largest`` the largest of them,
 ``_100_steps`` the mean after 100; ``_untrained`` the same before training. Matrix games with a
 singular value in (0, 0.05) are left out. ``extragradient`` (two gradients a step) and
-``optimistic`` (one, so 2,000 steps) have the best of their rates, chosen on other games.
+``optimistic`` (one, so 2,000 steps) have the best of their rates, chosen on these very games.
 """
 
 from __future__ import annotations
@@ -54,12 +54,8 @@ def measured(kind: str, quick: bool) -> list[Any]:
     rows.append([f"twin_{kind}_fallen_back", int(result.fallen_back.sum()), "of 100 games", None])
     for name, (play, steps) in ANALYTIC.items():
 
-        def mean(rate: float, play: Any = play, steps: int = steps) -> float:
-            last = play(validation, rate=rate, steps=steps)[-1].mean()
-            return float(last.nan_to_num(torch.inf))
-
-        rate = min(RATES, key=mean)
-        distance = play(test, rate=rate, steps=steps)[-1].mean().item()
+        last = {rate: play(test, rate=rate, steps=steps)[-1].mean() for rate in RATES}
+        distance, rate = min((float(d.nan_to_num(torch.inf)), rate) for rate, d in last.items())
         rows.append([f"{name}_{kind}_distance", distance, f"rate {rate:g}", None])
     return rows
 
