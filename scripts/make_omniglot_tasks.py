@@ -3,7 +3,8 @@
     python scripts/make_omniglot_tasks.py --data omniglot_28.npz --out FOLDER
 
 The file has ``x``, 1623 characters by 20 writers of 28x28 pixels, and the names of the characters'
-alphabets in ``class_names`` (split/alphabet/character). FOLDER gets, in 7x7, 14x14 and 28x28 pixels,
+alphabets in ``class_names`` (split/alphabet/character). FOLDER gets, in 7x7, 14x14 and 28x28
+pixels,
 
 ``characters_N.npz``: which of 20 characters, 12,000 images; each drawing is turned, sheared,
 scaled and moved 30 times at random, as 20 drawings of a character teach little.
