@@ -129,6 +129,7 @@ def backpropagate(
     rollout: Rollout,
     steps: int,
     objective: Objective,
+    gradient_penalty: float = 0.0,
     **settings: Any,
 ) -> tuple[float, Rollout]:
     """Truncated backpropagation: add the gradient of the next steps to the weights' ``grad``.
@@ -138,6 +139,7 @@ def backpropagate(
         rollout: Where it stands; what lies before is taken as constant.
         steps: How many.
         objective: One of :data:`OBJECTIVES`.
+        gradient_penalty: Weight of the mean square of the optimized gradients' norms.
         **settings: ``second_derivatives`` and ``checkpoint_every`` of :func:`unroll`.
 
     Returns:
@@ -148,6 +150,8 @@ def backpropagate(
         first_step=rollout.step, **settings,
     )  # fmt: skip
     loss = objective(done.losses[1:], rollout.scale).mean()
+    if gradient_penalty:
+        loss = loss + gradient_penalty * done.gradient_norms.mean()
     loss.backward()
     return float(loss.detach()), rollout.after(network, done)
 

@@ -59,6 +59,11 @@ class BiasedGRU(nn.Module):
         return keep * hidden + (1 - keep) * new
 
 
+def _clipped(log_rate: Tensor) -> Tensor:
+    """Within bounds, but with the gradient of a number that is not clipped: it can come back."""
+    return log_rate + (log_rate.clamp(*_LOG_RATES) - log_rate).detach()
+
+
 class HierarchicalRNN(LearnedOptimizerNetwork):
     """The optimizer of "Learned optimizers that scale and generalize" (Wichrowska et al. 2017).
 
@@ -164,11 +169,11 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
         hidden = self.coordinates(inputs, state["hidden"], layout.spread(bias))
         above = self.tensors.biases(state["problem"]).unsqueeze(1)
         tensor = self.tensors(layout.mean(hidden), state["tensor"], above)
-        problem = self.problems(tensor.mean(1), state["problem"])
+        problem = self.problems(self._over_tensors(tensor, state), state["problem"])
 
         controls = self.controls(hidden)
         decays, momentum, change = controls.split([2, 1, 1], -1)
-        log_rate = (state["mean_log_rate"] + change.squeeze(-1)).clamp(*_LOG_RATES)
+        log_rate = _clipped(state["mean_log_rate"] + change.squeeze(-1))
         keep = momentum.squeeze(-1).sigmoid()
         mean_log_rate = keep * state["mean_log_rate"] + (1 - keep) * log_rate
         direction = (self.direction(hidden) + self.from_gradients(scaled)).squeeze(-1)
@@ -184,6 +189,10 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
             "tensor": tensor,
             "problem": problem,
         }
+
+    def _over_tensors(self, tensor: Tensor, state: State) -> Tensor:
+        """What the problem's GRU reads of the tensors' states, ``[P, units]``."""
+        return tensor.mean(1)
 
     def _averages(self, gradients: Tensor, state: State) -> tuple[Tensor, Tensor]:
         """Gradients and their squares averaged over each time scale, ``[P, N, scales]``."""

@@ -30,6 +30,7 @@ _HOMES: Final = {
     "hierarchical_rnn": "l2o.learned._hierarchical_rnn",
     "small_mlp": "l2o.learned._small_mlp",
     "policy": "l2o.learned._policy",
+    "halo": "l2o.halo._network",
 }
 _KINDS: dict[str, type[LearnedOptimizerNetwork]] = {}
 

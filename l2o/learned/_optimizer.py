@@ -183,17 +183,21 @@ class LearnedOptimizer(Optimizer):
 
     def _gather(self, params: list[Tensor], parameters: Tensor) -> None:
         """Make the flat state of these parameters, from their own where they have one."""
+        before, levels = self._state, self.network.state_levels()
         self._layout = Layout.of(params)
         self._state = {
             name: value.clone()
             for name, value in self.network.initial_state(parameters, self._layout).items()
         }
-        levels = self.network.state_levels()
         known = next((self.state[param] for param in params if self.state[param]), None)
         for name, value in self._state.items():
             if levels[name] == "problem":
                 views = [value[0]] * len(params)
-                if known is not None:
+                # What all parameters share is where the last step left it, which parameters
+                # without a gradient there do not know.
+                if before:
+                    value.copy_(before[name])
+                elif known is not None:
                     value[0].copy_(known[name])
             elif levels[name] == "tensor":
                 views = list(value[0].unbind(0))

@@ -45,6 +45,7 @@ def meta_train(
     decay: str = "none",
     clip: float = 1.0,
     second_derivatives: bool = False,
+    gradient_penalty: float = 0.0,
     checkpoint_every_steps: int | None = None,
     deviation: float = 0.01,
     teacher: str = "adam",
@@ -98,6 +99,9 @@ def meta_train(
         decay: Of the rate to 0: ``"none"``, ``"linear"`` or ``"cosine"``.
         clip: Longest meta-gradient; longer ones are shortened.
         second_derivatives: See :func:`unroll`.
+        gradient_penalty: Weight in the meta-loss of the mean squared norm of the optimized
+            gradients: HALO's regulariser, which leads to flat places (1e-3 there). It needs
+            second derivatives, and back-propagation.
         checkpoint_every_steps: ``checkpoint_every`` of :func:`unroll`.
         deviation: Of the perturbations of evolution strategies.
         teacher: Of imitation: ``"sgd"``, ``"momentum"``, ``"rmsprop"`` or ``"adam"``.
@@ -149,6 +153,7 @@ def meta_train(
         "decay": choice("decay", decay, ("none", "linear", "cosine")),
         "clip": number("clip", clip, 0.0),
         "second_derivatives": boolean("second_derivatives", second_derivatives),
+        "gradient_penalty": number("gradient_penalty", gradient_penalty, 0.0),
         "deviation": number("deviation", deviation, 1e-8),
         "teacher": choice("teacher", teacher, ANALYTIC),
         "teacher_lr": number("teacher_lr", teacher_lr, 0.0),
@@ -167,6 +172,11 @@ def meta_train(
     }
     if method == "reinforce" and not isinstance(network, PolicyOptimizer):
         raise ValueError(f"method: expected a PolicyOptimizer for reinforce, not {network.kind}")
+    if gradient_penalty and not (method == "tbptt" and second_derivatives):
+        raise ValueError(
+            "gradient_penalty: expected 0 without second_derivatives and method 'tbptt', "
+            f"received {gradient_penalty}"
+        )
     if method in EVOLUTION and objective == "plain":
         raise ValueError("objective: expected 'log' or 'relative' for evolution strategies")
     learner = _Learner(network, tasks, settings, checkpoint_every_steps)
@@ -223,6 +233,7 @@ class _Learner:
         self._pairs = settings["method"] in EVOLUTION
         self._in_progress: dict[int, tuple[int, Rollout]] = {}
         self._unroll = {
+            "gradient_penalty": settings["gradient_penalty"],
             "second_derivatives": settings["second_derivatives"],
             "checkpoint_every": checkpoint_every_steps,
         }

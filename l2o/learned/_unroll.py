@@ -26,11 +26,14 @@ class Unrolled:
         losses: ``[steps + 1, P]``: before the first step, after each.
         parameters: ``[P, N]``, after the last step.
         state: The network's, after the last step.
+        gradient_norms: Squares of the gradients' norms before each step, ``[steps, P]``;
+            differentiable if second derivatives were asked for.
     """
 
     losses: Tensor
     parameters: Tensor
     state: State
+    gradient_norms: Tensor
 
 
 def unroll(
@@ -95,31 +98,33 @@ def unroll(
         update, state = network(*inputs) if weights is None else functional_call(
             network, weights, inputs
         )  # fmt: skip
-        return loss, parameters + update, state
+        seen = torch.stack([loss, gradients.square().sum(1)])
+        return seen, parameters + update, state
 
     def stretch(first: int, count: int, *values: Tensor) -> tuple[Tensor, ...]:
         own = dict(zip(weights, values, strict=False))
         parameters, *rest = values[len(own) :]
-        state, losses = dict(zip(names, rest, strict=True)), []
+        state, seen = dict(zip(names, rest, strict=True)), []
         for step in range(first, first + count):
-            loss, parameters, state = step_once(step, parameters, state, own)
-            losses.append(loss)
-        return torch.stack(losses), parameters, *(state[name] for name in names)
+            each, parameters, state = step_once(step, parameters, state, own)
+            seen.append(each)
+        return torch.stack(seen), parameters, *(state[name] for name in names)
 
-    losses = []
+    seen = []
     if keep_all:
         for step in range(first_step, first_step + steps):
-            loss, parameters, state = step_once(step, parameters, state, None)
-            losses.append(loss[None])
+            each, parameters, state = step_once(step, parameters, state, None)
+            seen.append(each[None])
     else:
         for first in range(first_step, first_step + steps, every):
             count = min(every, first_step + steps - first)
             inputs = (*weights.values(), parameters, *(state[name] for name in names))
-            loss, parameters, *rest = rerun_for_backward(partial(stretch, first, count), *inputs)
+            each, parameters, *rest = rerun_for_backward(partial(stretch, first, count), *inputs)
             state = dict(zip(names, rest, strict=True))
-            losses.append(loss)
+            seen.append(each)
+    losses, norms = torch.cat(seen).unbind(1)
     last, _ = loss_and_gradients(problems, parameters, first_step + steps, second_derivatives)
-    return Unrolled(torch.cat([*losses, last[None]]), parameters, state)
+    return Unrolled(torch.cat([losses, last[None]]), parameters, state, norms)
 
 
 def loss_and_gradients(
