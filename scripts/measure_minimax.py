@@ -4,7 +4,7 @@
     python scripts/measure_minimax.py --results minimax.jsonl    # some minutes
 
 ``twin_*_distance`` is the mean over 100 new games (20 with ``--quick``) of the Euclidean distance
-to the nearest solution after 1,000 steps of Twin-L2O (two gradients each), ``_largest`` the largest,
+to the nearest solution after 1,000 steps of Twin-L2O (two gradients each), ``_largest`` the most,
 ``_100_steps`` the mean after 100; ``_untrained`` the same before training. Matrix games with a
 singular value in (0, 0.05) are left out. ``extragradient`` (two gradients a step) and
 ``optimistic`` (one, so 2,000 steps) have the best of their rates, chosen on these very games.
