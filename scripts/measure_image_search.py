@@ -3,10 +3,11 @@
     python scripts/measure_image_search.py --data FOLDER     # an hour; can be resumed
     python scripts/measure_image_search.py --quick           # digits: about a minute
 
-Runs the shipped searches ``image_pairs_from_linear`` and ``image_pairs_from_empty``, ``--minutes``
-each on ``--workers`` processes, on Fashion-MNIST. FOLDER holds ``fashion_mnist.npz`` and a
-``cifar10*.npz``. Run directories are kept in ``--runs``: a search that was interrupted goes on, and
-one that has had its time goes on with more ``--minutes``.
+Runs the shipped searches on Fashion-MNIST, ``--minutes`` each start on ``--workers`` processes.
+``linear``: ``image_pairs_from_linear``. ``empty``: a sixth of the time ``image_pairs_from_empty``,
+short programs from nothing, then ``image_pairs_continued`` from what that selected. FOLDER holds
+``fashion_mnist.npz`` and a ``cifar10*.npz``. Run directories are kept in ``--runs``: a search that
+was interrupted goes on, and one that has had its time goes on with more ``--minutes``.
 
 A search leaves many programs: each new best one of the run. ``CANDIDATES`` of them, evenly over the
 run, are simplified, tuned and judged as ``measure_projected_binary.py`` tunes and judges the
@@ -20,8 +21,10 @@ of the data sets.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +51,8 @@ from automl_zero.program import Program
 from automl_zero.tasks import DataSet, TaskBatch
 
 STARTS: Final = ("linear", "empty")
+SHORT_SHARE: Final = 1 / 6
+"""Of the time from empty programs that goes to short ones."""
 
 BASELINES: Final = ("linear", "neural_net", "bilinear")
 
@@ -71,15 +76,34 @@ def image_files(folder: Path) -> list[str]:
     return found
 
 
-def config_of(start: str, source: str, seed: int, minutes: float, quick: bool) -> ExperimentConfig:
-    """The search from a start on a data set."""
-    settings = [f"tasks.*.data={source}", f"seed={seed}", f"stop.seconds={60 * minutes}"]
+def config_of(
+    name: str, source: str, seed: int, minutes: float, quick: bool, more: Sequence[str] = ()
+) -> ExperimentConfig:
+    """A shipped search on a data set."""
+    settings = [f"tasks.*.data={source}", f"seed={seed}", f"stop.seconds={60 * minutes}", *more]
     if quick:
         settings += [
             "tasks.*.train=200", "tasks.*.valid=60", "tasks.final.valid=30",
             "tasks.*.count=20", "islands.epoch=5000",
         ]  # fmt: skip
-    return load_config(f"image_pairs_from_{start}", settings)
+    return load_config(name, settings)
+
+
+def evolved(start: str, source: str, options: argparse.Namespace, minutes: float) -> Run:
+    """All the search from a start."""
+    make = partial(config_of, source=source, seed=options.seed, quick=options.quick)
+    folder = options.runs / f"from_{start}_{options.seed}"
+    if start == "linear":
+        return search(make("image_pairs_from_linear", minutes=minutes), folder, options.workers)
+    short = folder.with_name(folder.name + "_short")
+    config = make("image_pairs_from_empty", minutes=minutes * SHORT_SHARE)
+    best = search(config, short, options.workers).best
+    assert best is not None
+    found = short / "found.txt"
+    found.write_text(best["genome"], encoding="utf-8")
+    more = [f'population.initial=["{found}"]']
+    config = make("image_pairs_continued", minutes=minutes * (1 - SHORT_SHARE), more=more)
+    return search(config, folder, options.workers)
 
 
 def search(config: ExperimentConfig, folder: Path, workers: int) -> Run:
@@ -162,9 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     programs = {name: hand_built_program(name) for name in BASELINES}
     for start in options.start:
-        config = config_of(start, sources[0], options.seed, minutes, options.quick)
-        folder = options.runs / f"from_{start}_{options.seed}"
-        run = search(config, folder, options.workers)
+        run = evolved(start, sources[0], options, minutes)
         best = max(
             candidates(run),
             key=lambda program: np.mean([judge(program, name)["search"] for name in data_sets]),
