@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import torch
 
 from automl_zero._config_values import integer
-from automl_zero.evolution.runs._json import plain_mapping
+from automl_zero.evolution.runs._json import plain_mapping, read_json
 from l2o import _checkpoint as checkpoint
 
 OPTIMIZERS: Final = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -69,6 +69,55 @@ class MetaResult:
     history: tuple[tuple[int, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingLog:
+    """What the checkpoint of a meta-training tells.
+
+    Args:
+        iteration: Finished iterations.
+        iterations: How many there will be.
+        losses: Averaged meta-loss at each checkpoint, with its iteration.
+        validation: Validation scores, likewise.
+        good_iteration: Where the good weights are from.
+        stopped_by: ``"iterations"``, ``"divergence"``, or None before the end.
+    """
+
+    iteration: int
+    iterations: int
+    losses: tuple[tuple[int, float], ...]
+    validation: tuple[tuple[int, float], ...]
+    good_iteration: int
+    stopped_by: str | None
+
+
+def training_log(folder: Path) -> TrainingLog:
+    """What the checkpoint in a folder tells; nothing was done before the first.
+
+    Raises:
+        ValueError: If a file is missing or damaged; names file and field.
+    """
+    settings = read_json(folder / checkpoint.SETTINGS_FILE)
+    try:
+        iterations = integer("iterations", settings["iterations"], 1)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / checkpoint.SETTINGS_FILE}: iterations: {error}") from None
+    path = folder / checkpoint.STATE_FILE
+    if not path.exists():
+        return TrainingLog(0, iterations, (), (), 0, None)
+    _, state = checkpoint.read_tensors(path)
+    try:
+        losses, validation = (
+            tuple((int(at), float.fromhex(value)) for at, value in state.get(name, []))
+            for name in ("losses", "history")
+        )
+        return TrainingLog(
+            integer("iteration", state["iteration"], 0), iterations, losses, validation,
+            integer("good_iteration", state["good_iteration"], 0), state["stopped_by"],
+        )  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: state: expected that of a meta-training: {error}") from None
+
+
 class Learner(Protocol):
     """What :class:`Training` trains."""
 
@@ -119,6 +168,7 @@ class Training:
         self.first_loss = math.nan
         self.lowest = math.inf
         self.history: list[tuple[int, float]] = []
+        self.losses: list[tuple[int, float]] = []  # averaged, at each checkpoint
         self.best: float | None = None
         self.good_iteration = 0
         self.good = self._copy()
@@ -178,6 +228,7 @@ class Training:
                 self._keep_good()
             if self.iteration == self.settings["iterations"]:
                 self.stopped_by = "iterations"
+        self.losses.append((self.iteration, self.loss))
         if self.folder is not None:
             self._write(self.folder)
 
@@ -250,6 +301,7 @@ class Training:
             "best": None if self.best is None else self.best.hex(),
             "good_iteration": self.good_iteration,
             "history": [[at, score.hex()] for at, score in self.history],
+            "losses": [[at, loss.hex()] for at, loss in self.losses],
             "stopped_by": self.stopped_by,
         }
         tensors = self._tensors()
@@ -268,6 +320,7 @@ class Training:
             self.best = None if state["best"] is None else float.fromhex(state["best"])
             self.good_iteration = integer("good_iteration", state["good_iteration"], 0)
             self.history = [(int(at), float.fromhex(score)) for at, score in state["history"]]
+            self.losses = [(int(at), float.fromhex(loss)) for at, loss in state.get("losses", [])]
             self.stopped_by = state["stopped_by"]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: state: expected that of a meta-training: {error}") from None

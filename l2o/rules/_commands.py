@@ -179,13 +179,18 @@ def configs(
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a run or of a meta-training.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The page to write.")
     ] = Path("report.html"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not say what was written.")] = False,
 ) -> None:
     """Write a report of a search for update rules as one HTML page that works offline.
+
+    Of a meta-training ('automl-zero l2o train --run DIR', or of l2o.maml), the page shows
+    where it stands, its curves and its settings.
 
     Beside what 'automl-zero report' shows: the stages of the funnel, and loss curves of the
     found rule against tuned baselines on each task. The curves are computed anew, which takes
@@ -195,10 +200,15 @@ def report(
     from automl_zero.report import write_report
     from l2o.rules._report import rule_sections
 
-    opened = Run.open(run)
     require_writable(out)
     try:
-        write_report(opened, out, rule_sections(opened))
+        if (run / "settings.json").exists() and not (run / "run.json").exists():
+            from l2o._training_report import write_training_report
+
+            write_training_report(run, out)
+        else:
+            opened = Run.open(run)
+            write_report(opened, out, rule_sections(opened))
     except ImportError as error:
         raise RunFailure(str(error)) from None
     if not quiet:
