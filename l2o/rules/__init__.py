@@ -6,6 +6,7 @@ Rules
     check_rule       whether a program is a rule
     STEP, SCHEDULE, LOSS, WEIGHT_DECAY, GRADIENT, PARAMETER, UPDATE     its registers
     hand_written_rule, HAND_WRITTEN_RULES       published rules: sgd, adamw, lion, ...
+    found_rule, FOUND_RULES   rules that searches of this project found
     RuleFile         a rule with its settings and origin, as JSON
     read_rule_file   a rule from a file
     find_rule        a rule from whatever it is given as: program, text, name, file
@@ -32,7 +33,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from l2o.rules._evaluation import RuleResult, evaluate_rule
-from l2o.rules._hand_written import HAND_WRITTEN_RULES, hand_written_rule
+from l2o.rules._hand_written import (
+    FOUND_RULES,
+    HAND_WRITTEN_RULES,
+    found_rule,
+    hand_written_rule,
+)
 from l2o.rules._harness import (
     GRADIENT,
     LOSS,
@@ -77,6 +83,7 @@ _HOME = {
 }
 
 __all__ = [
+    "FOUND_RULES",
     "FunnelResult",
     "GRADIENT",
     "HAND_WRITTEN_RULES",
@@ -103,6 +110,7 @@ __all__ = [
     "check_rule",
     "evaluate_rule",
     "find_rule",
+    "found_rule",
     "hand_written_rule",
     "load_rule_config",
     "parse_rule",

@@ -1,4 +1,4 @@
-"""Published update rules as program texts: they stand in ``l2o/rules/programs``."""
+"""Published and found update rules as program texts: they stand in ``l2o/rules/programs``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ HAND_WRITTEN_RULES: Final = (
 """Names of the rules that :func:`hand_written_rule` knows."""
 
 
+FOUND_RULES: Final = ("cosine_momentum",)
+"""Names of the rules that :func:`found_rule` knows."""
+
+
 def hand_written_rule(name: str) -> Program:
     """A published update rule as a program.
 
@@ -46,6 +50,23 @@ def hand_written_rule(name: str) -> Program:
       v2 = v0 + v2
     """
     return _read(choice("name", name, HAND_WRITTEN_RULES))
+
+
+def found_rule(name: str) -> Program:
+    """A rule that a search of this project found; its file says how.
+
+    Args:
+        name: ``"cosine_momentum"``: momentum of gradients that count by how much they agree
+            with it, found from an empty rule; ``scripts/measure_discovered_rules.py`` sets it
+            beside tuned AdamW and Lion.
+
+    Raises:
+        ValueError: If there is none of that name.
+
+    >>> print(found_rule("cosine_momentum")["update"][-1])
+    v2 = v0 + v5
+    """
+    return _read(f"found/{choice('name', name, FOUND_RULES)}")
 
 
 @functools.cache

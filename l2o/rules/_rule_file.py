@@ -10,7 +10,12 @@ from typing import Any, Final
 
 from automl_zero._config_values import number
 from automl_zero.program import Program
-from l2o.rules._hand_written import HAND_WRITTEN_RULES, hand_written_rule
+from l2o.rules._hand_written import (
+    FOUND_RULES,
+    HAND_WRITTEN_RULES,
+    found_rule,
+    hand_written_rule,
+)
 from l2o.rules._harness import check_rule, parse_rule
 
 RULE_FORMAT: Final = "automl-zero update rule"
@@ -137,8 +142,8 @@ def find_rule(rule: Any) -> RuleFile:
 
     Args:
         rule: A :class:`~automl_zero.program.Program`, program text, a name of
-            :data:`HAND_WRITTEN_RULES`, the path of a file or run as :func:`read_rule_file` takes
-            it, or a :class:`RuleFile`, which is returned as it is.
+            :data:`HAND_WRITTEN_RULES` or :data:`FOUND_RULES`, the path of a file or run as
+            :func:`read_rule_file` takes it, or a :class:`RuleFile`, which is returned as it is.
 
     Raises:
         ValueError: If it is none of these.
@@ -149,13 +154,15 @@ def find_rule(rule: Any) -> RuleFile:
         return RuleFile(rule)
     if isinstance(rule, str) and rule in HAND_WRITTEN_RULES:
         return RuleFile(hand_written_rule(rule), origin=f"the published rule {rule}")
+    if isinstance(rule, str) and rule in FOUND_RULES:
+        return RuleFile(found_rule(rule), origin=f"the found rule {rule}")
     if isinstance(rule, str) and "def " in rule:
         return RuleFile(parse_rule(rule))
     if isinstance(rule, str | Path):
         if not Path(rule).exists():
             raise ValueError(
                 f"rule: expected a Program, program text, a file or one of "
-                f"{', '.join(HAND_WRITTEN_RULES)}, received {str(rule)!r}"
+                f"{', '.join((*HAND_WRITTEN_RULES, *FOUND_RULES))}, received {str(rule)!r}"
             )
         return read_rule_file(rule)
     raise ValueError(f"rule: expected a Program, its text, a name or a file, received {rule!r}")

@@ -8,13 +8,18 @@ import pytest
 
 from automl_zero.program import Program
 from l2o.rules import (
+    FOUND_RULES,
     HAND_WRITTEN_RULES,
     RuleFile,
+    RuleTasks,
     find_rule,
+    found_rule,
     hand_written_rule,
     parse_rule,
     read_rule_file,
+    tuned_runs,
 )
+from l2o.rules.optimizees import quadratic
 
 
 def test_published_rules_have_names():
@@ -23,6 +28,18 @@ def test_published_rules_have_names():
         assert parse_rule(str(hand_written_rule(name))) == hand_written_rule(name)
     with pytest.raises(ValueError, match=r"name: expected one of .*did you mean 'lion'"):
         hand_written_rule("lions")
+
+
+@pytest.mark.parametrize("name", FOUND_RULES)
+def test_found_rules_have_names_and_are_other_rules(name):
+    rule = found_rule(name)
+    assert find_rule(name).rule == rule == parse_rule(str(rule))
+    assert all(rule != hand_written_rule(other) for other in HAND_WRITTEN_RULES)
+    tasks = RuleTasks(optimizees=(quadratic(5),), steps=60, learning_rates=(0.01, 0.1, 0.3))
+    (run,) = tuned_runs(rule, tasks, seed=1)
+    assert run.curve[-1] < 0.01 * run.curve[0]
+    with pytest.raises(ValueError, match="name: expected one of"):
+        found_rule("none")
 
 
 @pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.1, "weight_decay": 0.0}])
