@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from automl_zero.streams import stream_key
+from l2o.optim import EvolvedOptimizer
 
 HELD_OUT: Final = 2000
 """Examples for the loss that settings are chosen by, and as many others for the final one."""
@@ -94,7 +95,10 @@ def train(
         if not math.isfinite(loss.item()):
             return {"valid": math.inf, "test": math.inf, "accuracy": 0.0}
         loss.backward()
-        optimizer.step()
+        if isinstance(optimizer, EvolvedOptimizer):
+            optimizer.step(loss=loss.detach())  # some rules read it
+        else:
+            optimizer.step()
         schedule.step()
     results = [evaluated(model, data) for data in (valid, test)]
     return {"valid": results[0][0], "test": results[1][0], "accuracy": results[1][1]}
