@@ -19,7 +19,8 @@ class HALONetwork(HierarchicalRNN):
     """The hierarchical optimizer, trained to do with updates of some tensors at each step.
 
     GRUs of every coordinate (10 units), every tensor (20) and the problem (20), inputs and update
-    as in :class:`l2o.learned.HierarchicalRNN`. In :func:`l2o.learned.meta_train` and
+    as in :class:`l2o.learned.HierarchicalRNN`; a tensor's GRU reads the means of its coordinates'
+    inputs, not of their states alone. In :func:`l2o.learned.meta_train` and
     :func:`l2o.learned.unroll` a schedule skips tensors: they keep parameters and state, and the
     problem's GRU reads the others only. Networks see the whole computation there; it is
     :class:`HALO` that saves it.
@@ -46,6 +47,7 @@ class HALONetwork(HierarchicalRNN):
     """
 
     kind: ClassVar[str] = "halo"
+    tensors_read_inputs: ClassVar[bool] = True
 
     def __init__(
         self,

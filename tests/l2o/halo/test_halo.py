@@ -19,6 +19,7 @@ from l2o.halo import (  # noqa: E402
     training_cost,
 )
 from l2o.learned import (  # noqa: E402
+    HierarchicalRNN,
     Layout,
     LearnedOptimizer,
     Quadratics,
@@ -93,12 +94,15 @@ def test_a_skipped_tensor_keeps_parameters_and_state_bit_for_bit():
         parameters, state = parameters + update, after
 
 
-def test_without_a_schedule_it_is_the_hierarchical_network():
-    from l2o.learned import HierarchicalRNN
-
+def test_without_a_schedule_and_inputs_of_tensors_it_is_the_hierarchical_network():
     network = small(skip=(0.0,))
     other = HierarchicalRNN(coordinate=3, tensor=4, problem=5)
-    other.load_state_dict(network.state_dict())
+    weights = network.state_dict()
+    gates = weights["tensors.gates.weight"]  # of the means of 3 states and 12 inputs
+    assert gates.shape == (12, 15)
+    with torch.no_grad():
+        gates[:, 3:] = 0
+    other.load_state_dict({**weights, "tensors.gates.weight": gates[:, :3]})
     problems = Quadratics(3).sample(4, Stream(1))
     with torch.no_grad():
         mine, theirs = (unroll(each, problems, 15).losses for each in (network, other))
