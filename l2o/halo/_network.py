@@ -104,6 +104,20 @@ class HALONetwork(HierarchicalRNN):
         return sum(each.weight.numel() for each in weights) + 40
 
     @property
+    def macs_per_tensor(self) -> int:
+        """Multiply-accumulates of a tensor's network, and of the biases for its coordinates."""
+        above = self.coordinates.above
+        own = self.tensors.gates.weight.numel() + self.tensors.recurrent.weight.numel()
+        return own + (0 if above is None else above.weight.numel())
+
+    @property
+    def macs_per_step(self) -> int:
+        """Multiply-accumulates of the problem's network, and of the biases for tensors."""
+        above = self.tensors.above
+        own = self.problems.gates.weight.numel() + self.problems.recurrent.weight.numel()
+        return own + (0 if above is None else above.weight.numel())
+
+    @property
     def states_per_coordinate(self) -> int:
         """Numbers that are kept for a coordinate."""
         state = self.initial_state(torch.zeros(1, 1), Layout([(1,)]))

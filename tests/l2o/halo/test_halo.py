@@ -218,6 +218,25 @@ def test_a_layer_s_cost_is_what_one_counts_by_hand():
     assert last.joules() < cost.joules(HOROWITZ_45_NM)
 
 
+def test_the_networks_of_tensors_and_problem_are_counted_too():
+    network = HALONetwork()
+    # GRUs have three gates; a coordinate's reads 12 inputs, its own 10 units and biases of 20.
+    assert network.macs_per_coordinate == 30 * (12 + 10) + 10 + 4 + 4 * 10 + 40
+    assert network.macs_per_tensor == 60 * (10 + 12 + 20) + 30 * 20
+    assert network.macs_per_step == 60 * (20 + 20) + 60 * 20
+    costs = {
+        "macs_per_coordinate": network.macs_per_coordinate,
+        "states_per_coordinate": network.states_per_coordinate,
+        "macs_per_tensor": network.macs_per_tensor,
+        "macs_per_step": network.macs_per_step,
+    }
+    layer = torch.nn.Linear(10, 6)
+    whole = training_cost(layer, torch.ones(2, 10), **costs).optimizer_macs
+    assert whole == 66 * 754 + 2 * 3120 + 3600
+    skipped = training_cost(layer, torch.ones(2, 10), updated=[layer.weight], **costs)
+    assert skipped.optimizer_macs == 60 * 754 + 3120 + 3600
+
+
 # Errors --------------------------------------------------------------------------------------
 
 
