@@ -15,6 +15,9 @@ backpropagation with a batch of problems in lockstep.
 strategies that reuse noise. Optimizations are 100 to 4,000 steps long. The first stage is on images
 of 7x7 and 14x14 pixels, where most of the time goes; a short second one is on 14x14 and 28x28,
 without which the first hundred steps on large images are too long.
+
+``halo``: HALO's network, with gradient penalty and skipped tensors, on MLPs of 16 units for
+scikit-learn's digits, by truncated backpropagation with second derivatives.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ import torch
 from _common import Row, argument_parser, machine_line, print_rows, write_json
 
 import l2o.learned
+from l2o.halo import HALONetwork
 from l2o.learned import (
     Classifiers,
     CoordinatewiseLSTM,
@@ -92,6 +96,11 @@ def quadratics(data: Path | None) -> Quadratics:
     return Quadratics()
 
 
+def digits(data: Path | None) -> Classifiers:
+    """Small networks for small images, which need no file."""
+    return Classifiers(hidden=[16], activation="tanh", batch_size=64)
+
+
 NRES = {
     "method": "nres",
     "horizon": 4_000,
@@ -119,6 +128,30 @@ RECIPES = {
                     "decay": "cosine",
                     "validation_problems": 500,
                     "validate_every": 250,
+                },
+            )
+        ],
+    ),
+    "halo": Recipe(
+        lambda: HALONetwork(lr=1e-2, steps=100),
+        [
+            (
+                digits,
+                digits,
+                {
+                    "iterations": 1_500,
+                    "batch_size": 4,
+                    "horizon": 100,
+                    "first_horizon": 20,
+                    "truncation": 20,
+                    "objective": "log",
+                    "lr": 3e-3,
+                    "decay": "cosine",
+                    "second_derivatives": True,
+                    "gradient_penalty": 1e-3,
+                    "validation_problems": 16,
+                    "validate_every": 250,
+                    "checkpoint_every": 50,
                 },
             )
         ],

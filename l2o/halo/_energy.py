@@ -89,6 +89,8 @@ def training_cost(
     *,
     macs_per_coordinate: float,
     states_per_coordinate: float,
+    macs_per_tensor: float = 0.0,
+    macs_per_step: float = 0.0,
     updated: Iterable[Tensor] | None = None,
 ) -> TrainingCost:
     """Count a training step: forward and backward pass of a batch, and the update.
@@ -102,6 +104,8 @@ def training_cost(
         macs_per_coordinate: Multiply-accumulates that the optimizer makes for a parameter's
             coordinate: about 4 for Adam.
         states_per_coordinate: Numbers that it keeps for one: 2 for Adam.
+        macs_per_tensor: What it makes for each tensor besides: the networks of tensors in HALO.
+        macs_per_step: What it makes once a step.
         updated: Parameters that the step updates; None: all that require a gradient.
 
     Raises:
@@ -112,10 +116,12 @@ def training_cost(
     ...     layer, torch.ones(2, 10), macs_per_coordinate=4, states_per_coordinate=2
     ... )
     >>> cost.forward_macs, cost.backward_macs, cost.optimizer_macs
-    (100.0, 100.0, 220)
+    (100.0, 100.0, 220.0)
     """
     number("macs_per_coordinate", macs_per_coordinate, 0.0)
     number("states_per_coordinate", states_per_coordinate, 0.0)
+    number("macs_per_tensor", macs_per_tensor, 0.0)
+    number("macs_per_step", macs_per_step, 0.0)
     params = list(module.parameters())
     chosen = [p for p in params if p.requires_grad] if updated is None else list(updated)
     if not chosen:
@@ -143,7 +149,7 @@ def training_cost(
     return TrainingCost(
         forward_macs=forward.get_total_flops() / 2,
         backward_macs=backward.get_total_flops() / 2,
-        optimizer_macs=size * macs_per_coordinate,
+        optimizer_macs=size * macs_per_coordinate + len(chosen) * macs_per_tensor + macs_per_step,
         off_chip_bytes=BYTES * (moved + 2 * size * states_per_coordinate),
         on_chip_bytes=BYTES * 2 * activations,
     )

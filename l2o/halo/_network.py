@@ -19,7 +19,8 @@ class HALONetwork(HierarchicalRNN):
     """The hierarchical optimizer, trained to do with updates of some tensors at each step.
 
     GRUs of every coordinate (10 units), every tensor (20) and the problem (20), inputs and update
-    as in :class:`l2o.learned.HierarchicalRNN`. In :func:`l2o.learned.meta_train` and
+    as in :class:`l2o.learned.HierarchicalRNN`; a tensor's GRU reads the means of its coordinates'
+    inputs, not of their states alone. In :func:`l2o.learned.meta_train` and
     :func:`l2o.learned.unroll` a schedule skips tensors: they keep parameters and state, and the
     problem's GRU reads the others only. Networks see the whole computation there; it is
     :class:`HALO` that saves it.
@@ -46,6 +47,7 @@ class HALONetwork(HierarchicalRNN):
     """
 
     kind: ClassVar[str] = "halo"
+    tensors_read_inputs: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -100,6 +102,20 @@ class HALONetwork(HierarchicalRNN):
         weights = [self.coordinates.gates, self.coordinates.recurrent]
         weights += [self.direction, self.from_gradients, self.controls]
         return sum(each.weight.numel() for each in weights) + 40
+
+    @property
+    def macs_per_tensor(self) -> int:
+        """Multiply-accumulates of a tensor's network, and of the biases for its coordinates."""
+        above = self.coordinates.above
+        own = self.tensors.gates.weight.numel() + self.tensors.recurrent.weight.numel()
+        return own + (0 if above is None else above.weight.numel())
+
+    @property
+    def macs_per_step(self) -> int:
+        """Multiply-accumulates of the problem's network, and of the biases for tensors."""
+        above = self.tensors.above
+        own = self.problems.gates.weight.numel() + self.problems.recurrent.weight.numel()
+        return own + (0 if above is None else above.weight.numel())
 
     @property
     def states_per_coordinate(self) -> int:

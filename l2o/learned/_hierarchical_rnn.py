@@ -98,6 +98,8 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
     """
 
     kind: ClassVar[str] = "hierarchical_rnn"
+    tensors_read_inputs: ClassVar[bool] = False
+    """Whether a tensor's GRU also reads the mean of its coordinates' inputs."""
 
     def __init__(
         self,
@@ -117,7 +119,8 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_key(seed, self.kind))
             self.coordinates = BiasedGRU(INPUTS, coordinate, above=tensor)
-            self.tensors = BiasedGRU(coordinate, tensor, above=problem)
+            read = coordinate + (INPUTS if self.tensors_read_inputs else 0)
+            self.tensors = BiasedGRU(read, tensor, above=problem)
             self.problems = BiasedGRU(tensor, problem)
             self.direction = nn.Linear(coordinate, 1)
             self.from_gradients = nn.Linear(TIME_SCALES, 1, bias=False)
@@ -168,7 +171,8 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
         bias = self.coordinates.biases(state["tensor"])
         hidden = self.coordinates(inputs, state["hidden"], layout.spread(bias))
         above = self.tensors.biases(state["problem"]).unsqueeze(1)
-        tensor = self.tensors(layout.mean(hidden), state["tensor"], above)
+        below = torch.cat([hidden, inputs], -1) if self.tensors_read_inputs else hidden
+        tensor = self.tensors(layout.mean(below), state["tensor"], above)
         problem = self.problems(self._over_tensors(tensor, state), state["problem"])
 
         controls = self.controls(hidden)

@@ -19,6 +19,7 @@ from l2o.halo import (  # noqa: E402
     training_cost,
 )
 from l2o.learned import (  # noqa: E402
+    HierarchicalRNN,
     Layout,
     LearnedOptimizer,
     Quadratics,
@@ -93,12 +94,15 @@ def test_a_skipped_tensor_keeps_parameters_and_state_bit_for_bit():
         parameters, state = parameters + update, after
 
 
-def test_without_a_schedule_it_is_the_hierarchical_network():
-    from l2o.learned import HierarchicalRNN
-
+def test_without_a_schedule_and_inputs_of_tensors_it_is_the_hierarchical_network():
     network = small(skip=(0.0,))
     other = HierarchicalRNN(coordinate=3, tensor=4, problem=5)
-    other.load_state_dict(network.state_dict())
+    weights = network.state_dict()
+    gates = weights["tensors.gates.weight"]  # of the means of 3 states and 12 inputs
+    assert gates.shape == (12, 15)
+    with torch.no_grad():
+        gates[:, 3:] = 0
+    other.load_state_dict({**weights, "tensors.gates.weight": gates[:, :3]})
     problems = Quadratics(3).sample(4, Stream(1))
     with torch.no_grad():
         mine, theirs = (unroll(each, problems, 15).losses for each in (network, other))
@@ -212,6 +216,25 @@ def test_a_layer_s_cost_is_what_one_counts_by_hand():
     last = training_cost(net, torch.ones(2, 10), updated=[net[1].weight], **settings)
     assert last.backward_macs == 2 * 30 and last.optimizer_macs == 4 * 30
     assert last.joules() < cost.joules(HOROWITZ_45_NM)
+
+
+def test_the_networks_of_tensors_and_problem_are_counted_too():
+    network = HALONetwork()
+    # GRUs have three gates; a coordinate's reads 12 inputs, its own 10 units and biases of 20.
+    assert network.macs_per_coordinate == 30 * (12 + 10) + 10 + 4 + 4 * 10 + 40
+    assert network.macs_per_tensor == 60 * (10 + 12 + 20) + 30 * 20
+    assert network.macs_per_step == 60 * (20 + 20) + 60 * 20
+    costs = {
+        "macs_per_coordinate": network.macs_per_coordinate,
+        "states_per_coordinate": network.states_per_coordinate,
+        "macs_per_tensor": network.macs_per_tensor,
+        "macs_per_step": network.macs_per_step,
+    }
+    layer = torch.nn.Linear(10, 6)
+    whole = training_cost(layer, torch.ones(2, 10), **costs).optimizer_macs
+    assert whole == 66 * 754 + 2 * 3120 + 3600
+    skipped = training_cost(layer, torch.ones(2, 10), updated=[layer.weight], **costs)
+    assert skipped.optimizer_macs == 60 * 754 + 3120 + 3600
 
 
 # Errors --------------------------------------------------------------------------------------
