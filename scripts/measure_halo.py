@@ -59,6 +59,9 @@ ANALYTIC: Final[dict[str, tuple[Callable[..., torch.optim.Optimizer], int, int]]
     "adam": (torch.optim.Adam, 5, 2),
 }
 LEARNED: Final = ("lstm", "hierarchical", "penalty", "sparsity", "halo")
+Costs = dict[str, float]
+"""What an optimizer adds to a step, as training_cost takes it."""
+
 RAPL: Final = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 Examples = tuple[Tensor, Tensor]
@@ -232,16 +235,14 @@ def package_energy() -> float | None:
         return None
 
 
-def energy(data: Adaptation, updated: list[str], macs: float, states: float) -> float:
-    """Modelled joules of the steps."""
+def energy(data: Adaptation, updated: list[str], optimizer: Costs) -> float:
+    """Modelled joules of the steps; what the optimizer costs is as training_cost takes it."""
     model, costs = data.model(), {}
     params = list(model.parameters())
     for mask in set(updated):
         chosen = [param for param, bit in zip(params, mask, strict=True) if bit == "1"]
-        costs[mask] = training_cost(
-            model, data.second[0][:BATCH], macs_per_coordinate=macs,
-            states_per_coordinate=states, updated=chosen,
-        ).joules()  # fmt: skip
+        cost = training_cost(model, data.second[0][:BATCH], updated=chosen, **optimizer)
+        costs[mask] = cost.joules()
     return sum(costs[mask] for mask in updated)
 
 
@@ -252,7 +253,9 @@ def measured(
     data = adaptation(name, options.data)
     steps, seeds = (30, 2) if options.quick else (STEPS, options.seeds)
     rates = RATES[1::3] if options.quick else RATES
-    rows, found = [], {}
+    rows: list[Row] = []
+    found: dict[str, tuple[list[dict[str, Any]], Costs]] = {}
+    costs: Costs
 
     def runs(label: str, make: Any, numbers: range) -> list[dict[str, Any]]:
         return [
@@ -270,22 +273,26 @@ def measured(
         best = max(rates, key=mean)
         found[method] = (
             runs(f"{method} {best}", partial(made, lr=best), range(seeds)),
-            macs,
-            states,
+            {"macs_per_coordinate": macs, "states_per_coordinate": states},
         )
     for method, network in networks.items():
         if isinstance(network, HALONetwork):
             make: Any = partial(HALO, network=network, total_steps=steps)
-            costs = (network.macs_per_coordinate, network.states_per_coordinate)
+            costs = {
+                "macs_per_coordinate": network.macs_per_coordinate,
+                "states_per_coordinate": network.states_per_coordinate,
+                "macs_per_tensor": network.macs_per_tensor,
+                "macs_per_step": network.macs_per_step,
+            }
         else:
             make = partial(LearnedOptimizer, network=network)
             costs = lstm_costs(network)
-        found[method] = (runs(method, make, range(seeds)), *costs)
+        found[method] = (runs(method, make, range(seeds)), costs)
     energies = {}
-    for method, (each, macs, states) in found.items():
+    for method, (each, costs) in found.items():
         accuracies = [run["accuracy"] for run in each]
         error = statistics.stdev(accuracies) / len(accuracies) ** 0.5
-        joules = [energy(data, run["updated"], macs, states) for run in each]
+        joules = [energy(data, run["updated"], costs) for run in each]
         energies[method] = statistics.mean(joules)
         label = f"{name}_{method}"
         rows.append(Row(f"{label}_accuracy", statistics.mean(accuracies), f"% +- {error:.2f}"))
@@ -315,11 +322,11 @@ def measured(
     return rows
 
 
-def lstm_costs(network: Any) -> tuple[int, int]:
-    """Multiply-accumulates and states of the LSTM for a coordinate."""
+def lstm_costs(network: Any) -> Costs:
+    """Of the LSTM, for a coordinate."""
     weights = sum(weight.numel() for weight in network.parameters() if weight.ndim == 2)
     states = sum(value.numel() for value in state_of_one(network).values())
-    return weights, states
+    return {"macs_per_coordinate": weights, "states_per_coordinate": states}
 
 
 def state_of_one(network: LearnedOptimizerNetwork) -> dict[str, Tensor]:
