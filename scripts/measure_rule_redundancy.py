@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the searches (0)")
     parser.add_argument("--rules", type=int, default=40_000, help="of each search (40000)")
     options = parser.parse_args(arguments)
-    rules = min(options.rules, 4_000) if options.quick else options.rules
+    rules = min(options.rules, 2_000) if options.quick else options.rules
     print(machine_line())
     print(f"settings: {rules} rules a search, seed {options.seed}, one process")
     rows = []
