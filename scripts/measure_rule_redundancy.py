@@ -66,8 +66,11 @@ def measure(search: str, seed: int, rules: int, quick: bool) -> dict[str, dict[s
     copies = config.islands.count * config.population.size
     tenth = (history[-1].individuals - copies) / 10
     start = state(copies)
-    early = shares(start, state(start.individuals + tenth))
-    return {"early": early, "late": shares(state(copies + 9 * tenth), history[-1])}
+    late = [item for item in history if item.individuals <= copies + 9 * tenth][-1]
+    return {
+        "early": shares(start, state(start.individuals + tenth)),
+        "late": shares(late, history[-1]),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
