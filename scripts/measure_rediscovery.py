@@ -9,8 +9,10 @@ if the simplified winner of the funnel is a sign of a mixture of gradient and mo
 (``*_sign_of_interpolation``), or at least as good as Lion, which is tuned over the same grid, on
 the last stage of the funnel (``*_at_least_lion``); nothing is chosen by that stage.
 
-``random`` is the same search without selection for the same time: each rule is SGD with momentum
-after 1 to 12 random mutations, evaluated, cached, judged and sent through the funnel alike.
+``random`` is the same search without selection, with as many rules as evolution had with that seed:
+each is SGD with momentum after 1 to 12 random mutations, evaluated, cached, judged and sent through
+the funnel alike. Of its rules fewer are known (``*_known_share``), so more are trained
+(``*_evaluations``): the comparison favours it.
 
 Intervals of shares are Wilson's, those of differences bootstrap intervals over seeds, both 95 %.
 ``seconds_to_sign`` is the time until the search had a best rule of that shape.
@@ -74,9 +76,11 @@ class RandomSearchConfig(RuleSearchConfig):
         return space
 
 
-def config_of(method: str, seed: int, seconds: float, quick: bool) -> RuleSearchConfig:
-    """The search of a method and a seed."""
-    settings = [f"seed={seed}", f"stop.seconds={seconds}", "stop.individuals=0"]
+def config_of(
+    method: str, seed: int, quick: bool, *, seconds: float = 0, individuals: int = 0
+) -> RuleSearchConfig:
+    """The search of a method and a seed, of so much time or so many rules."""
+    settings = [f"seed={seed}", f"stop.seconds={seconds}", f"stop.individuals={individuals}"]
     if quick:
         settings += ["tasks.search.variants=1", "tasks.select.variants=1", "selection.finalists=2"]
     if method == "evolution":
@@ -87,9 +91,8 @@ def config_of(method: str, seed: int, seconds: float, quick: bool) -> RuleSearch
     return RandomSearchConfig(**{it.name: getattr(config, it.name) for it in fields(config)})
 
 
-def run(method: str, seed: int, seconds: float, workers: int, quick: bool) -> dict[str, Any]:
+def run(config: RuleSearchConfig, workers: int) -> dict[str, Any]:
     """One search and its funnel."""
-    config = config_of(method, seed, seconds, quick)
     signs: list[float] = []
 
     def watch(report: EpochReport) -> None:
@@ -108,7 +111,7 @@ def run(method: str, seed: int, seconds: float, workers: int, quick: bool) -> di
     last = len(config.funnel) - 1
     fitness = RuleFitness(
         config.funnel[last].tasks,
-        stream_key(seed, "funnel", last),
+        stream_key(config.seed, "funnel", last),
         baseline=find_rule(config.fitness.baseline).rule,
         bound=config.fitness.bound,
     )
@@ -174,6 +177,11 @@ def rows_of(method: str, results: Sequence[dict[str, Any]]) -> list[Row]:
             f"s, median of {len(times)}",
         ),
         Row(f"{method}_rules", statistics.median(it["individuals"] for it in results), "median"),
+        Row(
+            f"{method}_evaluations",
+            statistics.median(it["evaluations"] for it in results),
+            "median",
+        ),
         Row(f"{method}_known_share", statistics.mean(it["known"] for it in results), ""),
         Row(f"{method}_redundant_share", statistics.mean(it["redundant"] for it in results), ""),
     ]
@@ -197,9 +205,13 @@ def main(arguments: list[str] | None = None) -> int:
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in methods}
     for seed in range(seeds):
         for method in methods:
-            key = f"{method} {seed} {seconds:g} {options.workers} {options.quick}"
-            measure = partial(run, method, seed, seconds, options.workers, options.quick)
-            item = known.get(key, measure)
+            budget: dict[str, Any] = {"seconds": seconds}
+            if method == "random":
+                budget = {"individuals": found["evolution"][-1]["individuals"]}
+            (size,) = budget.values()
+            key = f"{method} {seed} {size:g} {options.workers} {options.quick}"
+            config = config_of(method, seed, options.quick, **budget)
+            item = known.get(key, partial(run, config, options.workers))
             found[method].append(item)
             print(
                 f"{method} {seed}: final {item['final']:+.3f}, Lion {item['lion']:+.3f}, "

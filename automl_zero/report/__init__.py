@@ -17,7 +17,7 @@ Figures, for notebooks: matplotlib axes
     plot_fitness            best fitness over individuals or time
     plot_islands            the islands of the best experiment
     plot_rates              how often a fitness was known already
-    plot_redundancy         share of instructions without effect
+    plot_redundancy         shares of cache hits and of instructions without effect
     plot_throughput         individuals per second
     plot_diversity          different individuals in a population
     plot_final              fitness on each final task

@@ -159,18 +159,43 @@ def redundancy(data: RunData) -> tuple[Floats, Floats] | None:
         Edges of the stretches in individuals of the run, shape ``[bins + 1]``, and the shares,
         shape ``[bins]``, NaN where nothing was counted; None if nothing was.
     """
-    epochs = data.epochs
     instructions, live = (
-        np.nan_to_num(epochs.created(name)) for name in ("instructions", "live_instructions")
+        np.nan_to_num(data.epochs.created(name)) for name in ("instructions", "live_instructions")
     )
-    if not instructions.any():
+    found = _over_individuals(data, live, instructions) if instructions.any() else None
+    return None if found is None else (found[0], 1 - found[1])
+
+
+def cache_hits(data: RunData) -> tuple[Floats, Floats] | None:
+    """Share of the individuals of each stretch of the search whose fitness a cache told.
+
+    Hits are those of individuals that are the same as an earlier one (by key or live code), and
+    of those that behave the same on the probe.
+
+    Returns:
+        As :func:`redundancy`; None if there are no epochs.
+    """
+    epochs = data.epochs
+    hits = sum(np.nan_to_num(epochs.created(name)) for name in _HITS)
+    return _over_individuals(data, np.asarray(hits), epochs.created())
+
+
+_HITS: Final = ("unchanged", "canonical_hits", "fec_hits", "known")
+"""Counts of cache hits; which there are depends on the search."""
+
+
+def _over_individuals(data: RunData, part: Floats, whole: Floats) -> tuple[Floats, Floats] | None:
+    """Shares that epochs' parts are of their wholes, in stretches of three epochs and more."""
+    created = data.epochs.created()
+    end = np.cumsum(created)
+    if not len(end) or end[-1] <= 0:
         return None
-    position = np.cumsum(epochs.created())
-    count = int(np.clip(len(position) // 3, 1, _MOST_BINS))
-    edges = np.linspace(0.0, position[-1], count + 1)
-    total, kept = (np.histogram(position, edges, weights=it)[0] for it in (instructions, live))
+    count = int(np.clip(len(end) // 3, 1, _MOST_BINS))
+    edges = np.linspace(0.0, end[-1], count + 1)
+    middle = end - created / 2
+    parts, wholes = (np.histogram(middle, edges, weights=it)[0] for it in (part, whole))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return edges, np.where(total > 0, 1 - kept / total, np.nan)
+        return edges, np.where(wholes > 0, parts / wholes, np.nan)
 
 
 class Envelope(NamedTuple):
@@ -237,5 +262,3 @@ def spread(curves: Iterable[Curve], most: int) -> list[Curve]:
     ranked = sorted(curves, key=lambda curve: float(curve.y[-1]))
     places = np.unique(np.linspace(0, len(ranked) - 1, min(len(ranked), most)).astype(int))
     return [ranked[place] for place in places]
-
-

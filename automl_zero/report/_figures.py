@@ -15,6 +15,7 @@ from automl_zero.report._curves import (
     best_of_experiments,
     best_of_islands,
     best_of_run,
+    cache_hits,
     diversity,
     envelope,
     population_band,
@@ -41,9 +42,7 @@ _LEAST_RANGE: Final = 0.01
 """Shortest axis of fitness: below, rounding would be drawn as if it meant something."""
 
 
-def plot_fitness(
-    run: Run | RunData, ax: Axes | None = None, *, over: Over = "individuals"
-) -> Axes:
+def plot_fitness(run: Run | RunData, ax: Axes | None = None, *, over: Over = "individuals") -> Axes:
     """Best search fitness of every experiment of a run; of a single one, of its islands too.
 
     The experiment that brought the best program is drawn in blue. Of more than 12
@@ -142,7 +141,11 @@ def plot_rates(run: Run | RunData, ax: Axes | None = None) -> Axes:
 
 
 def plot_redundancy(run: Run | RunData, ax: Axes | None = None) -> Axes:
-    """Share of instructions without effect in new individuals, over the individuals of the run.
+    """Shares of cache hits and of instructions without effect, over the individuals of the run.
+
+    Both are of the new individuals of a stretch of the search. Hits are individuals that are the
+    same as an earlier one, or behave the same on the probe. Instructions are counted by searches
+    whose space tells sizes, such as that for update rules.
 
     Args:
         run: The run.
@@ -155,13 +158,17 @@ def plot_redundancy(run: Run | RunData, ax: Axes | None = None) -> Axes:
         ImportError: Without matplotlib, the extra ``report``.
     """
     data, ax = _data(run), _axes(ax)
-    found = redundancy(data)
-    if found is not None:
-        edges, shares = found
-        ax.stairs(100 * shares, edges, color=PALETTE[0], linewidth=1.5, baseline=None)
+    curves = {
+        "fitness known from a cache": cache_hits(data),
+        "instructions without effect": redundancy(data),
+    }
+    for (name, found), colour in zip(curves.items(), PALETTE, strict=False):
+        if found is not None:
+            edges, shares = found
+            ax.stairs(100 * shares, edges, color=colour, linewidth=1.5, label=name, baseline=None)
     ax.set_ylim(0, 100)
     ax.set_xlabel("individuals of the run")
-    ax.set_ylabel("instructions without effect (%)")
+    ax.set_ylabel("share (%)")
     return _decorated(ax)
 
 

@@ -268,16 +268,18 @@ def _figure_list(data: RunData) -> list[Figure]:
             "Individuals of all islands per second.",
             lambda ax: figures.plot_throughput(data, ax),
         ),
+        (
+            "redundancy",
+            "Cache hits and redundancy",
+            "Share of the new individuals whose fitness a cache told"
+            + (
+                "."
+                if redundancy(data) is None
+                else ", and share of their instructions that have no effect."
+            ),
+            lambda ax: figures.plot_redundancy(data, ax),
+        ),
     ]
-    if redundancy(data) is not None:
-        drawn.append(
-            (
-                "redundancy",
-                "Redundant instructions",
-                "Share of the instructions of new individuals that have no effect.",
-                lambda ax: figures.plot_redundancy(data, ax),
-            )
-        )
     return [
         Figure(title, markup(inline_svg(name, title, draw)), caption)
         for name, title, caption, draw in drawn

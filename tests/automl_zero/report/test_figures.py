@@ -18,6 +18,7 @@ from tests.report_runs import genome_run, hostile_run, program_run
 
 FIGURES = (
     "plot_fitness", "plot_islands", "plot_rates", "plot_throughput", "plot_diversity", "plot_final",
+    "plot_redundancy",
 )  # fmt: skip
 
 
@@ -92,6 +93,35 @@ def test_rates_are_those_of_the_counts(run: Run) -> None:
     counts = run.result["statistics"]
     shares = ax.patches[0].get_data().values
     assert np.nanmin(shares) <= 100 * counts["canonical_hit_rate"] <= np.nanmax(shares)
+
+
+def test_cache_hits_are_those_of_the_counts(run: Run) -> None:
+    ax = report.plot_redundancy(run, axes())
+    (hits,) = [patch.get_data() for patch in ax.patches]  # program searches tell no sizes
+    assert ax.patches[0].get_label() == "fitness known from a cache"
+    assert run.result is not None
+    counts = run.result["statistics"]
+    told = counts["unchanged"] + counts["canonical_hits"] + counts["fec_hits"]
+    share = 100 * told / counts["individuals"]
+    assert np.nanmin(hits.values) <= share <= np.nanmax(hits.values)
+    assert hits.edges[-1] == counts["individuals"]
+
+
+def test_redundancy_is_that_of_the_new_individuals(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", kind="toy", config={})
+    with run.lock():
+        run.begin_session(executor="none", workers=1)
+        log = run.create_events()
+        for epoch in range(1, 7):  # half of the instructions are live, later none
+            log.append(
+                "epoch", experiment=1, epoch=epoch, island=0, seconds=1.0 * epoch, fitness=0.5,
+                individuals=10 * epoch, known=3 * epoch, fec_hits=epoch,
+                instructions=100 * epoch, live_instructions=50 * min(epoch, 3),
+            )  # fmt: skip
+        log.close()
+    hits, redundant = (patch.get_data() for patch in report.plot_redundancy(run, axes()).patches)
+    assert hits.values.tolist() == pytest.approx([40, 40])
+    assert redundant.values.tolist() == pytest.approx([50, 100])
 
 
 def test_throughput_adds_up_to_all_individuals(run: Run) -> None:

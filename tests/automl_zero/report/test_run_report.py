@@ -62,7 +62,7 @@ def test_a_finished_run_shows_everything(run: Run, page: Page) -> None:
     summary = page.sections["summary"]
     assert "finished: individuals reached" in summary
     assert "12k" in summary and "SerialExecutor" in summary and "stop.individuals" in summary
-    assert page.count("figure") == 7
+    assert page.count("figure") == 8
     assert "alter_param" in page.sections["mutations"]
     assert 'tournament_size = 10' in page.sections["configuration"]
 

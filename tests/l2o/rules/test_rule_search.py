@@ -242,6 +242,28 @@ def test_workers_and_interruptions_change_nothing(toml: Path, tmp_path: Path) ->
     assert same(whole, UpdateRuleSearch(config).run(folder, resume=True))
 
 
+def test_the_log_tells_hits_and_redundancy_of_each_epoch_alike_on_any_workers(
+    toml: Path, tmp_path: Path
+) -> None:
+    config = load_rule_config(toml, ["funnel=[]"])
+    reports: list[EpochReport] = []
+    UpdateRuleSearch(config).run(tmp_path / "whole")
+    with ProcessExecutor(2) as executor:
+        UpdateRuleSearch(config).run(tmp_path / "two", executor=executor)
+    UpdateRuleSearch(config).run(
+        tmp_path / "resumed", callbacks=[reports.append], should_stop=lambda: len(reports) >= 3
+    )
+    UpdateRuleSearch(config).run(tmp_path / "resumed", resume=True)
+    names = ("island", "individuals", "known", "fec_hits", "instructions", "live_instructions")
+    logs = []
+    for folder in ("whole", "two", "resumed"):
+        rows = Run.open(tmp_path / folder).events("epoch").to_pylist()
+        logs.append([[row[name] for name in names] for row in rows])
+    assert logs[0] == logs[1] == logs[2]
+    _, individuals, known, _, instructions, live = logs[0][-1]
+    assert 0 < known < individuals and 0 < live < instructions
+
+
 def test_without_a_funnel_the_best_by_selection_is_the_result(toml: Path) -> None:
     result = UpdateRuleSearch(load_rule_config(toml, ["funnel=[]"])).run()
     assert result.funnel is None and result.final_fitness is None
