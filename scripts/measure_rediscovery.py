@@ -11,8 +11,8 @@ the last stage of the funnel (``*_at_least_lion``); nothing is chosen by that st
 
 ``random`` is the same search without selection, with as many rules as evolution had with that seed:
 each is SGD with momentum after 1 to 12 random mutations, evaluated, cached, judged and sent through
-the funnel alike. Of its rules fewer are known (``*_known_share``), so more are trained
-(``*_evaluations``): the comparison favours it.
+the funnel alike. ``*_known_share`` tells how many of its rules were known, ``*_evaluations`` how
+many were trained.
 
 Intervals of shares are Wilson's, those of differences bootstrap intervals over seeds, both 95 %.
 ``seconds_to_sign`` is the time until the search had a best rule of that shape.

@@ -1,32 +1,34 @@
 """How many update rules are known already, and how much of them has no effect.
 
-    python scripts/measure_rule_redundancy.py            # six minutes
-    python scripts/measure_rule_redundancy.py --quick    # about one minute
+    python scripts/measure_rule_redundancy.py --quick              # runs the search ``lion``
+    python scripts/measure_rule_redundancy.py --run DIR --run DIR  # reads searches that were run
 
-Runs the shipped searches ``from_adamw`` and ``lion`` for so many rules and looks at the first and
-the last tenth of those after the first population, which is copies of the start. Shares are of the
-new rules of that time, not of the population:
+Looks at the first and the last tenth of a search's rules after the first population, which is
+copies of the start. Shares are of the new rules of that time, not of the population:
 
 * ``*_same_hits``: share whose canonical form (live code) had a fitness already;
 * ``*_hits``: those, and rules that behave on the probe as one with a known fitness;
 * ``*_redundant``: share of the instructions that have no effect, i.e. dead code.
 
 Chen et al., "Symbolic discovery of optimization algorithms" (2023), report hits of up to 89 % and
-70 % redundant statements late in searches with many more rules. Their rules may grow longer than
-those of ``lion``, which has eight instructions at most.
+70 % redundant statements late in searches with many more rules. Rules of ``lion`` have eight
+instructions at most.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from _common import Row, argument_parser, machine_line, print_rows, write_json
 
 from automl_zero.evolution import EpochReport, PopulationStatistics
+from automl_zero.evolution.runs import Run
 from l2o.rules import UpdateRuleSearch, load_rule_config
 
-SEARCHES: Final = ("from_adamw", "lion")
+SEARCH: Final = "lion"
 PUBLISHED: Final = {"hits": "published: 0.89", "redundant": "published: 0.70"}
 NAMES: Final = ("same_hits", "hits", "redundant")
 
@@ -44,8 +46,8 @@ def shares(first: PopulationStatistics, last: PopulationStatistics) -> dict[str,
     }
 
 
-def measure(search: str, seed: int, rules: int, quick: bool) -> dict[str, dict[str, float]]:
-    """Shares early and late in one search."""
+def searched(seed: int, rules: int, quick: bool) -> list[PopulationStatistics]:
+    """Counts of all islands of a new search, after each epoch."""
     settings = [f"seed={seed}", "stop.seconds=0", f"stop.individuals={rules}"]
     settings += ["funnel=[]", "selection.finalists=1", "tasks.select.variants=1"]
     if quick:
@@ -57,38 +59,70 @@ def measure(search: str, seed: int, rules: int, quick: bool) -> dict[str, dict[s
         islands[report.island] = report.statistics
         history.append(PopulationStatistics.merged(list(islands.values())))
 
-    config = load_rule_config(search, settings)
-    UpdateRuleSearch(config).run(callbacks=[watch])
+    UpdateRuleSearch(load_rule_config(SEARCH, settings)).run(callbacks=[watch])
+    return history
+
+
+def logged(run: Run) -> list[PopulationStatistics]:
+    """Those of the first experiment of a run, from its log."""
+    islands: dict[int, PopulationStatistics] = {}
+    history = [PopulationStatistics()]
+    for event in run.events("epoch").to_pylist():
+        if event["experiment"] != 1:
+            break
+        counts = ("individuals", "known", "fec_hits", "instructions", "live_instructions")
+        islands[event["island"]] = replace(
+            PopulationStatistics(), **{name: event[name] for name in counts}
+        )
+        history.append(PopulationStatistics.merged(list(islands.values())))
+    return history
+
+
+def rows_of(label: str, history: list[PopulationStatistics], copies: int) -> list[Row]:
+    """Shares early and late in one search, of which so many rules are copies of the start."""
 
     def state(individuals: float) -> PopulationStatistics:
         return next(item for item in history if item.individuals >= individuals)
 
-    copies = config.islands.count * config.population.size
     tenth = (history[-1].individuals - copies) / 10
     start = state(copies)
     late = [item for item in history if item.individuals <= copies + 9 * tenth][-1]
-    return {
+    found = {
         "early": shares(start, state(start.individuals + tenth)),
         "late": shares(late, history[-1]),
     }
+    return [
+        Row(
+            f"{label}_{when}_{name}",
+            found[when][name],
+            f"of {history[-1].individuals:,} rules",
+            PUBLISHED.get(name) if when == "late" else None,
+        )
+        for name in NAMES
+        for when in ("early", "late")
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write the rows."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="of the searches (0)")
-    parser.add_argument("--rules", type=int, default=40_000, help="of each search (40000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the search (0)")
+    parser.add_argument("--rules", type=int, default=40_000, help="of the search (40000)")
+    parser.add_argument("--run", action="append", type=Path, metavar="DIR", help="a run instead")
     options = parser.parse_args(arguments)
-    rules = min(options.rules, 2_000) if options.quick else options.rules
     print(machine_line())
-    print(f"settings: {rules} rules a search, seed {options.seed}, one process")
     rows = []
-    for search in SEARCHES:
-        found = measure(search, options.seed, rules, options.quick)
-        for name in NAMES:
-            for when in ("early", "late"):
-                target = PUBLISHED.get(name) if when == "late" else None
-                rows.append(Row(f"{search}_{when}_{name}", found[when][name], "", target))
+    for folder in options.run or ():
+        run = Run.open(folder)
+        config = load_rule_config(run.path / "config.toml")
+        copies = config.islands.count * config.population.size
+        rows += rows_of(run.path.resolve().name, logged(run), copies)
+    if not options.run:
+        rules = min(options.rules, 2_000) if options.quick else options.rules
+        print(f"settings: {rules} rules of {SEARCH}, seed {options.seed}, one process")
+        config = load_rule_config(SEARCH)
+        copies = config.islands.count * config.population.size
+        rows = rows_of(SEARCH, searched(options.seed, rules, options.quick), copies)
     print_rows(rows)
     write_json(rows, options.json)
     return 0
