@@ -321,7 +321,7 @@ def test_pages_show_funnel_and_loss_curves(
     assert main([*arguments, "--seed", "4", "--set", "stop.individuals=480"]) == 0
     assert main(["report", str(folder), "-o", str(page)]) == 0
     plain = page.read_text()
-    assert "Redundant instructions" in plain and "stage by stage" not in plain
+    assert "Cache hits and redundancy" in plain and "stage by stage" not in plain
     assert main(["l2o", "report", str(folder), "-o", str(page)]) == 0
     text = page.read_text()
     assert "stage by stage" in text and "Stage stage 1" in text and "Task 1: quadratic" in text
