@@ -7,11 +7,12 @@ alphabets in ``class_names`` (split/alphabet/character). FOLDER gets, in 7x7, 14
 pixels,
 
 ``characters_N.npz``: which of 20 characters, 12,000 images; each drawing is turned, sheared,
-scaled and moved 30 times at random, as 20 drawings of a character teach little.
+scaled and moved 30 times at random, as 20 drawings of a character teach little. Held-out examples
+are copies of the same drawings.
 ``alphabets_N.npz``: which of 20 alphabets an image's character is of, 17,720 images; what networks
 of this size can't learn well.
 
-The same file and NumPy give the same arrays. ``--quick`` makes the smallest ones only.
+The same file, NumPy and SciPy give the same arrays. ``--quick`` makes the smallest ones only.
 """
 
 from __future__ import annotations
@@ -81,6 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     with np.load(options.data, allow_pickle=False) as arrays:
+        for name in ("x", "class_names"):
+            if name not in arrays:
+                parser.error(f"--data: {options.data}: expected an array {name}, received none")
         x: Any = arrays["x"]
         names = [str(name) for name in arrays["class_names"]]
     made = {"characters": characters(x), "alphabets": alphabets(x, names)}

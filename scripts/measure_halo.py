@@ -22,6 +22,7 @@ measured (RAPL) where the system lets it be read. ``*_energy_per_iteration_vs_ad
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -247,7 +248,11 @@ def energy(data: Adaptation, updated: list[str], optimizer: Costs) -> float:
 
 
 def measured(
-    name: str, options: argparse.Namespace, results: ResultFile, networks: dict[str, Any]
+    name: str,
+    options: argparse.Namespace,
+    results: ResultFile,
+    networks: dict[str, Any],
+    iterations: int,
 ) -> list[Row]:
     """Rows of a data set."""
     data = adaptation(name, options.data)
@@ -287,12 +292,18 @@ def measured(
         else:
             make = partial(LearnedOptimizer, network=network)
             costs = lstm_costs(network)
-        found[method] = (runs(method, make, range(seeds)), costs)
+        label = f"{method} trained for {iterations}"
+        found[method] = (runs(label, make, range(seeds)), costs)
     energies = {}
     for method, (each, costs) in found.items():
         accuracies = [run["accuracy"] for run in each]
         error = statistics.stdev(accuracies) / len(accuracies) ** 0.5
         joules = [energy(data, run["updated"], costs) for run in each]
+        # One that diverged stopped early: as if it had gone on.
+        joules = [
+            each_run * steps / len(run["updated"]) if run["updated"] else math.nan
+            for each_run, run in zip(joules, each, strict=True)
+        ]
         energies[method] = statistics.mean(joules)
         label = f"{name}_{method}"
         rows.append(Row(f"{label}_accuracy", statistics.mean(accuracies), f"% +- {error:.2f}"))
@@ -345,6 +356,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="of adaptations (10)")
     parser.add_argument("--iterations", type=int, default=1000, help="of meta-training (1000)")
     options = parser.parse_args(arguments)
+    if options.seeds < 2:
+        parser.error(f"--seeds: expected 2 or more, received {options.seeds}")
     torch.set_num_threads(1)
     print(machine_line() + f", PyTorch {torch.__version__}")
     print(f"RAPL: {'read' if package_energy() is not None else 'not readable here'}")
@@ -353,7 +366,7 @@ def main(arguments: list[str] | None = None) -> int:
     networks = {name: learned_network(name, options.folder, iterations) for name in LEARNED}
     rows = []
     for name in ("mnist", "cifar", "thyroid") if options.data else ("digits",):
-        rows += measured(name, options, results, networks)
+        rows += measured(name, options, results, networks, iterations)
         write_json(rows, options.json)
     print_rows(rows)
     return 0

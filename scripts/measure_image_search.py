@@ -100,7 +100,8 @@ def evolved(start: str, source: str, options: argparse.Namespace, minutes: float
     best = search(config, short, options.workers).best
     assert best is not None
     found = short / "found.txt"
-    found.write_text(best["genome"], encoding="utf-8")
+    if not found.exists():  # what the second search began with, if it goes on
+        found.write_text(best["genome"], encoding="utf-8")
     more = [f'population.initial=["{found}"]']
     config = make("image_pairs_continued", minutes=minutes * (1 - SHORT_SHARE), more=more)
     return search(config, folder, options.workers)

@@ -22,8 +22,8 @@ class HALONetwork(HierarchicalRNN):
     as in :class:`l2o.learned.HierarchicalRNN`; a tensor's GRU reads the means of its coordinates'
     inputs, not of their states alone. In :func:`l2o.learned.meta_train` and
     :func:`l2o.learned.unroll` a schedule skips tensors: they keep parameters and state, and the
-    problem's GRU reads the others only. Networks see the whole computation there; it is
-    :class:`HALO` that saves it.
+    problem's GRU reads the others only. What is skipped at a step is the same for all problems,
+    drawn from ``seed``. Networks see the whole computation there; :class:`HALO` saves it.
 
     Args:
         coordinate: Units of a coordinate's GRU.
@@ -62,7 +62,7 @@ class HALONetwork(HierarchicalRNN):
     ) -> None:
         number("lr", lr, 1e-6, 1e-2)
         super().__init__(coordinate=coordinate, tensor=tensor, problem=problem, lr=lr, seed=seed)
-        self.schedule = SkipSchedule(tuple(skip), steps, seed)
+        self.schedule = SkipSchedule(skip, steps, seed)  # type: ignore[arg-type]
         self.skip = list(self.schedule.probabilities)
         self.steps = steps
 

@@ -23,7 +23,8 @@ class HALO(LearnedOptimizer):
     their gradients nor their updates are computed, and state and value stay as they are. What is
     not saved is the forward pass, and the gradients by activations that layers below need.
 
-    :meth:`release` ends that: call it after training. Tensors that did not require a gradient
+    :meth:`release` ends that: call it after training, and before another optimizer, a copy or a
+    change of ``requires_grad``. Tensors that did not require a gradient
     when they were given are left alone. Like its network, it makes its own step sizes.
 
     Args:

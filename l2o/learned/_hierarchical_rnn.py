@@ -61,7 +61,8 @@ class BiasedGRU(nn.Module):
 
 def _clipped(log_rate: Tensor) -> Tensor:
     """Within bounds, but with the gradient of a number that is not clipped: it can come back."""
-    return log_rate + (log_rate.clamp(*_LOG_RATES) - log_rate).detach()
+    finite = torch.where(log_rate.isfinite(), log_rate, 0.0)
+    return log_rate.clamp(*_LOG_RATES).detach() + (finite - finite.detach())
 
 
 class HierarchicalRNN(LearnedOptimizerNetwork):

@@ -189,16 +189,18 @@ class LearnedOptimizer(Optimizer):
             name: value.clone()
             for name, value in self.network.initial_state(parameters, self._layout).items()
         }
-        known = next((self.state[param] for param in params if self.state[param]), None)
+        known = next((own for own in self.state.values() if own), None)
         for name, value in self._state.items():
             if levels[name] == "problem":
-                views = [value[0]] * len(params)
-                # What all parameters share is where the last step left it, which parameters
-                # without a gradient there do not know.
                 if before:
                     value.copy_(before[name])
                 elif known is not None:
                     value[0].copy_(known[name])
+                # Parameters that this step leaves out share it too.
+                for own in self.state.values():
+                    if own:
+                        own[name] = value[0]
+                views = [value[0]] * len(params)
             elif levels[name] == "tensor":
                 views = list(value[0].unbind(0))
             else:

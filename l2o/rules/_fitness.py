@@ -114,8 +114,9 @@ class RuleFitness:
         baseline: The rule to compare to; None stands for AdamW.
         bound: Highest score of a task, its negative the lowest.
         hurdle: A rule whose mean score is below after a task does not run on the rest, and that
-            mean is its fitness. Most mutants of a good rule are far worse than it, so this saves
-            most of the work if the first task is the cheapest. None: no hurdle.
+            mean is its fitness: an approximation, of rules that are worse than the baseline. Most
+            mutants of a good rule are far worse than it, so this saves most of the work if the
+            first task is the cheapest. None: no hurdle.
 
     Raises:
         ValueError: If ``bound`` is not positive.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
 
 from automl_zero._config_values import integer, number
 from automl_zero.streams import stream_key
+
+_MOST_DRAWS: Final = 1000
 
 
 class Game(Protocol):
@@ -57,9 +59,14 @@ class MatrixGames:
         integer("count", count, 1)
         integer("size", size, 1)
         number("least", least, 0.0, 0.5)
+        integer("seed", seed, 0, 2**64 - 1)
         generator = torch.Generator().manual_seed(stream_key(seed, "matrix-games", key))
         kept: list[Tensor] = []
         while sum(map(len, kept)) < count:
+            if len(kept) == _MOST_DRAWS:
+                raise ValueError(
+                    f"least: expected a number that games of size {size} reach, received {least}"
+                )
             entries = 2 * torch.rand(count, size, size, generator=generator) - 1
             entries *= torch.rand(count, size, size, generator=generator) < 0.5
             values = torch.linalg.svdvals(entries)
@@ -107,6 +114,7 @@ class SeesawGames:
 
     def __init__(self, count: int, *, seed: int = 0, key: str = "test") -> None:
         integer("count", count, 1)
+        integer("seed", seed, 0, 2**64 - 1)
         generator = torch.Generator().manual_seed(stream_key(seed, "seesaw-games", key))
         #: a and b, ``(games, 1)`` each.
         self.frequency, self.height = (

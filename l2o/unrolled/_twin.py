@@ -85,7 +85,8 @@ class TwinOptimizer(nn.Module):
     gradients to the move that made it, per game. A step takes two gradients of the game.
 
     A safeguard goes back to the analytic step, the same numbers without an LSTM, for a game whose
-    gradients have grown tenfold over their least of the last 50 steps.
+    gradients have grown tenfold over their least of the last 50 steps; it begins at the 50th.
+    Games are float32, on the CPU.
 
     Args:
         hidden: Units of each LSTM; 20 as published.
@@ -113,6 +114,7 @@ class TwinOptimizer(nn.Module):
         self.hidden = integer("hidden", hidden, 1)
         base = STARTS[choice("start", start, STARTS)]
         self.look_ahead = number("look_ahead", look_ahead, 1e-9, 1e3)
+        integer("seed", seed, 0, 2**64 - 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_key(seed, "twin-weights"))
             self.minimizer = _Player(hidden, base)
@@ -124,6 +126,9 @@ class TwinOptimizer(nn.Module):
         Args:
             game: A batch of games.
             steps: Moves of each player.
+
+        Raises:
+            ValueError: If ``steps`` is not positive, or the game is of another type.
         """
         integer("steps", steps, 1)
         with torch.no_grad():
@@ -142,6 +147,10 @@ class _Position:
     def __init__(self, twin: TwinOptimizer, game: Game) -> None:
         self.twin, self.game = twin, game
         self.x, self.y = (point.clone() for point in game.start())
+        if self.x.dtype != torch.float32 or self.x.device.type != "cpu":
+            raise ValueError(
+                f"game: expected float32 on the CPU, received {self.x.dtype} on {self.x.device}"
+            )
         self.x_move, self.y_move = torch.zeros_like(self.x), torch.zeros_like(self.y)
         zeros = [torch.zeros(point.numel(), twin.hidden) for point in (self.x, self.y)]
         self.x_state, self.y_state = (zeros[0], zeros[0]), (zeros[1], zeros[1])
@@ -175,13 +184,14 @@ class _Position:
     ) -> None:
         """Update the games' slopes, and whose LSTMs are trusted."""
         size, change = (torch.cat(pair, 1).norm(dim=1, keepdim=True) for pair in (slopes, changes))
-        self.slope = torch.maximum(self.slope, change / (look * size.clamp_min(_TINY)))
+        ratio = (change / (look * size.clamp_min(_TINY))).nan_to_num(0.0, 0.0)
+        self.slope = torch.maximum(self.slope, ratio)
         self._sizes = [*self._sizes[1 - _WINDOW :], size]
         least = torch.stack(self._sizes).amin(0)
         # Gradients as small as rounding leaves them say nothing.
         grown = (size > _ALLOWED_GROWTH * least) & (size > _ROUNDING * self.slope)
         if len(self._sizes) == _WINDOW:
-            self.trusted = self.trusted * (~grown)[:, :, None]
+            self.trusted = self.trusted * (~(grown | ~size.isfinite()))[:, :, None]
 
     def _slopes(self, x: Tensor, y: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
@@ -213,7 +223,7 @@ def train_twin(
 
     The games of a training are those whose solutions are known. The loss is the mean over the
     steps of an unroll of the logarithm of the distance, so the last digits count like the first.
-    Segments that are not finite are left out.
+    A batch ends at a segment whose loss or gradient is not finite, which changes nothing.
 
     Args:
         twin: Changed in place.
@@ -256,9 +266,9 @@ def train_twin(
     for iteration in range(iterations):
         game = draw(iteration)
         position = _Position(twin, game)
-        for _ in range(0, steps, unroll):
+        for first in range(0, steps, unroll):
             logs = []
-            for _ in range(unroll):
+            for _ in range(min(unroll, steps - first)):
                 position.step(training=True)
                 logs.append((game.distance(position.x, position.y) + 1e-6).log())
             loss = torch.stack(logs).mean()
@@ -270,7 +280,7 @@ def train_twin(
                 break
             optimizer.step()
             position.detach()
-        if iteration % 2 == 1:
+        if iteration % 2 == 1 or iteration == iterations - 1:
             judge()
         history.append(float(game.distance(position.x.detach(), position.y.detach()).mean()))
         if progress is not None:

@@ -182,19 +182,20 @@ def test_skipped_tensors_get_no_gradient_and_release_gives_them_back():
     assert [p.requires_grad for p in net.parameters()] == [True, True, True, False]
 
 
-def test_a_training_goes_on_from_its_state_as_if_it_had_not_stopped():
+@pytest.mark.parametrize("save_at", [1, 2, 3, 5, 8, 11])
+def test_a_training_goes_on_from_its_state_as_if_it_had_not_stopped(save_at):
     nets, network = [model(), model()], small(skip=(0.5,), steps=30)
     whole = HALO(nets[0].parameters(), network, total_steps=30)
-    losses = train(nets[0], whole, 12)
+    losses = train(nets[0], whole, 16)
     first = HALO(nets[1].parameters(), network, total_steps=30)
-    assert train(nets[1], first, 5) == losses[:5]
+    assert train(nets[1], first, save_at) == losses[:save_at]
     saved, weights = copy.deepcopy(first.state_dict()), copy.deepcopy(nets[1].state_dict())
     first.release()
     other = model()
     other.load_state_dict(weights)
     second = HALO(other.parameters(), network, total_steps=30)
     second.load_state_dict(saved)
-    assert train(other, second, 7) == pytest.approx(losses[5:], rel=1e-6)
+    assert train(other, second, 16 - save_at) == losses[save_at:]
 
 
 # Energy --------------------------------------------------------------------------------------
@@ -247,6 +248,7 @@ def test_the_networks_of_tensors_and_problem_are_counted_too():
         (lambda: SkipSchedule((1.5,)), "probabilities"),
         (lambda: SkipSchedule(steps=0), "steps"),
         (lambda: HALONetwork(lr=0.1), "lr"),
+        (lambda: HALONetwork(skip=0.5), "probabilities"),
         (lambda: HALO(model().parameters(), "mlp", 10), "network"),
         (lambda: HALO(model().parameters(), small(), 0), "total_steps"),
         (lambda: HALO(model().parameters(), small(), 9).load_state_dict({}), "state_dict"),

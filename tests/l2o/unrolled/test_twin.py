@@ -85,6 +85,10 @@ def test_training_helps_and_is_the_same_again():
     [
         (lambda: MatrixGames(0), "count"),
         (lambda: MatrixGames(1, least=2.0), "least"),
+        (lambda: MatrixGames(4, size=10, least=0.5), "least"),
+        (lambda: MatrixGames(1, seed="a"), "seed"),
+        (lambda: SeesawGames(1, seed=-1), "seed"),
+        (lambda: TwinOptimizer(seed=1.5), "seed"),
         (lambda: TwinOptimizer(hidden=0), "hidden"),
         (lambda: TwinOptimizer(look_ahead=0.0), "look_ahead"),
         (lambda: TwinOptimizer(start="best"), "start"),
@@ -96,3 +100,21 @@ def test_training_helps_and_is_the_same_again():
 def test_wrong_arguments_are_named(make, name):
     with pytest.raises(ValueError, match=f"^{name}"):
         make()
+
+
+def test_games_of_another_type_are_refused():
+    games = SeesawGames(2)
+    games._start = tuple(point.double() for point in games.start())
+    with pytest.raises(ValueError, match="game: expected float32 on the CPU"):
+        TwinOptimizer(hidden=2).solve(games, steps=3)
+
+
+def test_validated_training_ends_with_the_best_weights_of_any_iteration():
+    twin, games = TwinOptimizer(hidden=4), MatrixGames(8, key="validation")
+    before = float(twin.solve(games).distance[-1].mean())
+    moves = []
+    train_twin(
+        twin, lambda i: MatrixGames(8, key=f"t{i}"), iterations=1, steps=25, unroll=20,
+        validation=games, progress=lambda iteration, distance: moves.append(iteration),
+    )  # fmt: skip
+    assert float(twin.solve(games).distance[-1].mean()) <= before and moves == [0]
