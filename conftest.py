@@ -9,7 +9,8 @@ from pathlib import Path
 _PACKAGES = Path("nas"), Path("l2o")
 _NEEDS_TORCH = re.compile(
     r"^(?: +>>> )?(import|from) (torch|safetensors"
-    r"|nas\.(networks|oneshot|proxies)|l2o\.(optim|maml|hypergrad|learned|unrolled))\b",
+    r"|nas\.(networks|oneshot|proxies)|l2o import _checkpoint"
+    r"|l2o\.(halo|hypergrad|learned|maml|optim|unrolled|_checkpoint|_meta_training))\b",
     re.MULTILINE,
 )
 _HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "safetensors"))
