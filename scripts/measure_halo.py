@@ -112,10 +112,12 @@ def images(name: str, folder: Path | None) -> tuple[Examples, Examples]:
     else:
         file = {"mnist": "mnist.npz", "cifar": "cifar10_20k.npz"}[name]
         with np.load(folder / file, allow_pickle=False) as arrays:
-            parts = tuple(  # type: ignore[assignment]
-                (arrays[f"x_{part}"][:20_000], arrays[f"y_{part}"][:20_000])
-                for part in ("train", "test")
-            )
+            x, y = arrays["x_train"][:20_000], arrays["y_train"][:20_000]
+            if "x_test" in arrays:
+                parts = ((x, y), (arrays["x_test"], arrays["y_test"]))
+            else:  # the last tenth is for testing
+                last = len(x) // 10
+                parts = ((x[:-last], y[:-last]), (x[-last:], y[-last:]))
     mean, deviation = parts[0][0].mean(), parts[0][0].std()
     found = []
     for x, y in parts:
