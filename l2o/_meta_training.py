@@ -100,7 +100,8 @@ def training_log(folder: Path) -> TrainingLog:
     try:
         iterations = integer("iterations", settings["iterations"], 1)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder / checkpoint.SETTINGS_FILE}: iterations: {error}") from None
+        what = error if isinstance(error, ValueError) else "iterations: expected a number"
+        raise ValueError(f"{folder / checkpoint.SETTINGS_FILE}: {what}") from None
     path = folder / checkpoint.STATE_FILE
     if not path.exists():
         return TrainingLog(0, iterations, (), (), 0, None)

@@ -99,7 +99,7 @@ def training_cost(
     that the gradients of tensors that are not updated do not count.
 
     Args:
-        module: What is trained; its gradients are left as they were.
+        module: What is trained; its gradients and buffers are left as they were.
         inputs: A batch, as the module takes it.
         macs_per_coordinate: Multiply-accumulates that the optimizer makes for a parameter's
             coordinate: about 4 for Adam.
@@ -109,7 +109,8 @@ def training_cost(
         updated: Parameters that the step updates; None: all that require a gradient.
 
     Raises:
-        ValueError: If a number is negative, or nothing is updated.
+        ValueError: If a number is negative, nothing or something else is updated, or the module
+            gives no tensor.
 
     >>> layer = nn.Linear(10, 5)
     >>> cost = training_cost(
@@ -126,7 +127,12 @@ def training_cost(
     chosen = [p for p in params if p.requires_grad] if updated is None else list(updated)
     if not chosen:
         raise ValueError("updated: expected at least one parameter, received none")
+    own = {id(param) for param in params}
+    for param in chosen:
+        if id(param) not in own or not param.requires_grad:
+            raise ValueError("updated: expected parameters of the module that require a gradient")
     batch = inputs if isinstance(inputs, tuple) else (inputs,)
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
     activations = 0
 
     def count_output(module: nn.Module, given: Any, output: Any) -> None:
@@ -136,13 +142,21 @@ def training_cost(
 
     hooks = [part.register_forward_hook(count_output) for part in module.modules()]
     try:
-        with FlopCounterMode(display=False) as forward:
-            output = module(*batch)
-        with FlopCounterMode(display=False) as backward:
-            torch.autograd.grad(output.float().square().sum(), chosen, allow_unused=True)
+        with torch.enable_grad():
+            with FlopCounterMode(display=False) as forward:
+                output = module(*batch)
+            if not isinstance(output, Tensor):
+                raise ValueError(
+                    f"module: expected one that gives a tensor, received {type(output).__name__}"
+                )
+            with FlopCounterMode(display=False) as backward:
+                torch.autograd.grad(output.float().square().sum(), chosen, allow_unused=True)
     finally:
         for hook in hooks:
             hook.remove()
+        with torch.no_grad():  # running statistics
+            for name, value in module.named_buffers():
+                value.copy_(buffers[name])
     size = sum(param.numel() for param in chosen)
     # Parameters are read in both passes; those that are updated once more, and written.
     moved = 2 * sum(param.numel() for param in params) + size * (2 + 2)

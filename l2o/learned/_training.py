@@ -153,7 +153,6 @@ def meta_train(
         "decay": choice("decay", decay, ("none", "linear", "cosine")),
         "clip": number("clip", clip, 0.0),
         "second_derivatives": boolean("second_derivatives", second_derivatives),
-        "gradient_penalty": number("gradient_penalty", gradient_penalty, 0.0),
         "deviation": number("deviation", deviation, 1e-8),
         "teacher": choice("teacher", teacher, ANALYTIC),
         "teacher_lr": number("teacher_lr", teacher_lr, 0.0),
@@ -172,6 +171,9 @@ def meta_train(
     }
     if method == "reinforce" and not isinstance(network, PolicyOptimizer):
         raise ValueError(f"method: expected a PolicyOptimizer for reinforce, not {network.kind}")
+    if number("gradient_penalty", gradient_penalty, 0.0):
+        # Not among the settings without one: folders of before can go on.
+        settings["gradient_penalty"] = gradient_penalty
     if gradient_penalty and not (method == "tbptt" and second_derivatives):
         raise ValueError(
             "gradient_penalty: expected 0 without second_derivatives and method 'tbptt', "
@@ -233,7 +235,7 @@ class _Learner:
         self._pairs = settings["method"] in EVOLUTION
         self._in_progress: dict[int, tuple[int, Rollout]] = {}
         self._unroll = {
-            "gradient_penalty": settings["gradient_penalty"],
+            "gradient_penalty": settings.get("gradient_penalty", 0.0),
             "second_derivatives": settings["second_derivatives"],
             "checkpoint_every": checkpoint_every_steps,
         }

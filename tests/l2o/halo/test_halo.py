@@ -238,6 +238,19 @@ def test_the_networks_of_tensors_and_problem_are_counted_too():
     assert skipped.optimizer_macs == 60 * 754 + 3120 + 3600
 
 
+def test_counting_leaves_a_module_as_it_was():
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    before = copy.deepcopy(net.state_dict())
+    with torch.no_grad():
+        training_cost(net, torch.randn(5, 3), macs_per_coordinate=1, states_per_coordinate=1)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    with pytest.raises(ValueError, match="updated: expected parameters of the module"):
+        training_cost(
+            net, torch.ones(2, 3), macs_per_coordinate=1, states_per_coordinate=1,
+            updated=[torch.zeros(1, requires_grad=True)],
+        )  # fmt: skip
+
+
 # Errors --------------------------------------------------------------------------------------
 
 
