@@ -180,8 +180,10 @@ def standardized(values: Floats) -> Floats:
     ones, and would stretch the process as far as it lies away.
     """
     middle = float(np.median(values))
-    unit = float(np.quantile(values, 0.75)) - middle
-    scores = (values - middle) / (unit or float(values.std()) or 1.0)
+    # Quartiles next to each other among values far apart are no unit to measure in: 0, 1e-306
+    # and -78 would overflow.
+    unit = max(float(np.quantile(values, 0.75)) - middle, 1e-6 * float(values.std()))
+    scores = (values - middle) / (unit or 1.0)
     scores = np.where(scores < -1.0, -1.0 - np.log(np.maximum(-scores, 1.0)), scores)
     result: Floats = (scores - scores.mean()) / (scores.std() or 1.0)
     return result

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nas.spaces import ChoiceSpace, Decision, NasBench201Space
@@ -76,6 +76,8 @@ def test_noise_in_the_values_is_found():
     assert fit(points, smooth).noise < 0.05 < fit(points, noisy).noise
 
 
+@example([0.0, 8.635236245010515e-307, -78.0])
+@example([5e-324, 0.0, 0.0, 1e6])
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
 @settings(deadline=None)
 def test_standardized_values_keep_their_order(values):
