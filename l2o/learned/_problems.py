@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -70,6 +71,11 @@ class Problems:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @property
+    def data(self) -> Mapping[str, Tensor]:
+        """What differs between problems, ``[P, ...]`` each; minibatches are not among it."""
+        return MappingProxyType(self._data)
 
     def select(self, rows: Sequence[int]) -> Problems:
         """Some of the problems, repeated where an index is: copies see the same minibatches."""

@@ -66,7 +66,7 @@ def test_copies_see_the_same_minibatches_and_steps_others():
 
 def test_rastrigin_without_slope_has_its_published_value():
     problems = Rastrigin(2).sample(1, Stream(1))
-    data = problems._data
+    data = problems.data
     x = torch.tensor([[0.25, -1.0]])
     residual = data["matrix"][0] @ x[0] - data["target"][0]
     waves = data["waves"][0] @ torch.tensor([0.0, 1.0])
