@@ -21,6 +21,7 @@ Problems
     Mixture             one of several, drawn for each batch
     Quadratics, Rastrigin       functions
     Classifiers, logistic_regression    small networks on minibatches
+    ClassAdaptation     the same, pre-trained on other classes
     Examples, digits_examples, npz_examples     their data
     unroll, Unrolled    optimization as a differentiable function
 
@@ -41,6 +42,7 @@ from typing import Any
 
 _HOME = {
     "AnalyticOptimizer": "_analytic",
+    "ClassAdaptation": "_adaptation_tasks",
     "Classifiers": "_image_tasks",
     "CoordinatewiseLSTM": "_coordinatewise_lstm",
     "Examples": "_image_tasks",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from automl_zero._config_files import built, names_in, read_config
 from automl_zero._config_values import KeyProblem, choice, require_known_keys
-from l2o.learned._image_tasks import Classifiers, digits_examples, npz_examples
+from l2o.learned._adaptation_tasks import ClassAdaptation
+from l2o.learned._image_tasks import Classifiers, Examples, digits_examples, npz_examples
 from l2o.learned._network import LearnedOptimizerNetwork, make_network
 from l2o.learned._problems import Mixture, ProblemSource
 from l2o.learned._tasks import Quadratics, Rastrigin
@@ -23,7 +25,7 @@ _NOT_SETTINGS: Final = ("network", "tasks", "validation", "folder", "progress")
 TRAINING_KEYS: Final = tuple(
     name for name in inspect.signature(meta_train).parameters if name not in _NOT_SETTINGS
 )
-TASK_KINDS: Final = ("classifiers", "mixture", "quadratics", "rastrigin")
+TASK_KINDS: Final = ("class_adaptation", "classifiers", "mixture", "quadratics", "rastrigin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +116,10 @@ def make_tasks(data: Mapping[str, Any], place: str = "tasks") -> ProblemSource:
     """A distribution of problems from plain data.
 
     Args:
-        data: ``kind``: ``"quadratics"``, ``"rastrigin"``, ``"classifiers"`` or ``"mixture"`` (of
-            ``sources``, a list of such tables), and arguments of the class. Classifiers take as
-            ``examples`` the word ``"digits"`` or an npz file, whose images ``pool`` makes smaller.
+        data: ``kind``: ``"quadratics"``, ``"rastrigin"``, ``"classifiers"``,
+            ``"class_adaptation"`` or ``"mixture"`` (of ``sources``, a list of such tables), and
+            arguments of the class. Classifiers take as ``examples`` the word ``"digits"``, which
+            can be enlarged and standardized, or an npz file, whose images ``pool`` makes smaller.
         place: Where it stands, for messages.
 
     Raises:
@@ -136,24 +139,36 @@ def make_tasks(data: Mapping[str, Any], place: str = "tasks") -> ProblemSource:
             raise ValueError(f"{place}.sources: expected a list of tables, received {sources!r}")
         parts = [make_tasks(each, f"{place}.sources[{i}]") for i, each in enumerate(sources)]
         return _made(Mixture, {"sources": parts}, place)
-    if kind == "classifiers":
-        require_known_keys(
-            (place,), values, ["examples", "pool", "hidden", "activation", "batch_size"]
-        )
-        name, pool = values.pop("examples", "digits"), values.pop("pool", 1)
-        if not isinstance(name, str):
-            raise ValueError(f"{place}.examples: expected 'digits' or a file, received {name!r}")
-        try:
-            examples = digits_examples() if name == "digits" else npz_examples(name, pool)
-        except OSError as error:
-            raise ValueError(f"{place}.examples: cannot read {name}: {error}") from None
-        return _made(Classifiers, {"examples": examples, **values}, place)
-    made = {"quadratics": Quadratics, "rastrigin": Rastrigin}[kind]
-    require_known_keys((place,), values, list(inspect.signature(made).parameters))
-    return _made(made, values, place)
+    if kind in ("classifiers", "class_adaptation"):
+        made = Classifiers if kind == "classifiers" else ClassAdaptation
+        keys = [*inspect.signature(made).parameters, "pool", "enlarge", "standardize"]
+        require_known_keys((place,), values, keys)
+        return _made(made, values | {"examples": _examples(values, place)}, place)
+    function = {"quadratics": Quadratics, "rastrigin": Rastrigin}[kind]
+    require_known_keys((place,), values, list(inspect.signature(function).parameters))
+    return _made(function, values, place)
 
 
-def _made(made: Any, values: Mapping[str, Any], place: str) -> Any:
+def _examples(values: dict[str, Any], place: str) -> Examples:
+    """The examples that a table names; takes what is theirs out of it."""
+    name = values.pop("examples", "digits")
+    if not isinstance(name, str):
+        raise ValueError(f"{place}.examples: expected 'digits' or a file, received {name!r}")
+    of_digits = name == "digits"
+    others = {"pool"} if of_digits else {"enlarge", "standardize"}
+    for key in others & set(values):
+        of_what = "npz files" if of_digits else "digits"
+        raise ValueError(f"{place}.{key}: expected only for {of_what}, received {values[key]!r}")
+    own: dict[str, Any] = {
+        key: values.pop(key) for key in ("pool", "enlarge", "standardize") if key in values
+    }
+    try:
+        return _made(digits_examples if of_digits else partial(npz_examples, name), own, place)
+    except OSError as error:
+        raise ValueError(f"{place}.examples: cannot read {name}: {error}") from None
+
+
+def _made(made: Callable[..., Any], values: Mapping[str, Any], place: str) -> Any:
     try:
         return made(**values)
     except (TypeError, ValueError) as error:

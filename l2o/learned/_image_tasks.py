@@ -33,6 +33,8 @@ class Examples:
         y_train: Classes ``[n]``, int64.
         x_test: As ``x_train``.
         y_test: As ``y_train``.
+        classes: How many there are; 0 takes one more than the largest of ``y_train`` and
+            ``y_test``.
 
     Raises:
         ValueError: If shapes or types are wrong.
@@ -43,6 +45,7 @@ class Examples:
     y_train: Tensor
     x_test: Tensor
     y_test: Tensor
+    classes: int = 0
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -62,19 +65,38 @@ class Examples:
                 f"x_test: expected {self.x_train.shape[1]} features, received "
                 f"{self.x_test.shape[1]}"
             )
+        least = 1 + int(max(self.y_train.max(), self.y_test.max()))
+        classes = integer("classes", self.classes, 0)
+        if 0 < classes < least:
+            raise ValueError(f"classes: expected {least} or more, received {classes}")
+        object.__setattr__(self, "classes", classes or least)
 
-    @property
-    def classes(self) -> int:
-        """How many classes there are."""
-        return 1 + int(max(self.y_train.max(), self.y_test.max()))
+    def of_classes(self, chosen: Sequence[int]) -> Examples:
+        """The examples of some classes; how many classes there are stays."""
+        wanted = torch.as_tensor(list(chosen))
+        train, test = torch.isin(self.y_train, wanted), torch.isin(self.y_test, wanted)
+        name = f"{self.name}-of-{'-'.join(map(str, chosen))}"
+        return Examples(
+            name, self.x_train[train], self.y_train[train], self.x_test[test], self.y_test[test],
+            self.classes,
+        )  # fmt: skip
 
 
-def digits_examples() -> Examples:
+def digits_examples(enlarge: int = 1, standardize: bool = False) -> Examples:
     """scikit-learn's 1,797 handwritten digits of 8x8 pixels; every fifth is a test example.
+
+    Args:
+        enlarge: Times that each pixel is repeated in both directions: networks of more inputs.
+        standardize: Pixels of mean 0 and variance 1 rather than from 0 to 1.
 
     Raises:
         ImportError: Without scikit-learn.
+        ValueError: If ``enlarge`` is below 1.
+
+    >>> digits_examples(enlarge=3).x_test.shape
+    torch.Size([359, 576])
     """
+    integer("enlarge", enlarge, 1)
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -82,10 +104,14 @@ def digits_examples() -> Examples:
             "the digits need scikit-learn: pip install 'automl-zero[sklearn]'"
         ) from None
     x, y = load_digits(return_X_y=True)
-    inputs = torch.from_numpy(x / 16).float()
-    labels = torch.from_numpy(y).long()
+    images = torch.from_numpy(x / 16).float().view(-1, 8, 8)
+    if standardize:
+        images = (images - images.mean()) / images.std()
+    images = images.repeat_interleave(enlarge, 1).repeat_interleave(enlarge, 2)
+    inputs, labels = images.flatten(1), torch.from_numpy(y).long()
     test = torch.arange(len(y)) % 5 == 4
-    return Examples("digits", inputs[~test], labels[~test], inputs[test], labels[test])
+    name = f"digits{f'-enlarged-{enlarge}' if enlarge > 1 else ''}{'-standardized' * standardize}"
+    return Examples(name, inputs[~test], labels[~test], inputs[test], labels[test])
 
 
 def npz_examples(path: str | Path, pool: int = 1) -> Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -91,6 +92,23 @@ class Problems:
         )
         chosen._rows = index if self._rows is None else self._rows[index]
         return chosen
+
+    def starting_at(self, start: Tensor) -> Problems:
+        """The same problems from other parameters.
+
+        Args:
+            start: ``[P, N]``.
+
+        Raises:
+            ValueError: If its shape is another.
+        """
+        if start.shape != self.start.shape:
+            raise ValueError(
+                f"start: expected shape {list(self.start.shape)}, received {list(start.shape)}"
+            )
+        moved = copy(self)
+        moved.start = start
+        return moved
 
     def losses(self, parameters: Tensor, step: int = 0) -> Tensor:
         """Loss of each problem, ``[P]``, differentiable.

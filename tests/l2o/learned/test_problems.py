@@ -10,6 +10,7 @@ pytest.importorskip("safetensors")
 
 from automl_zero.streams import Stream  # noqa: E402
 from l2o.learned import (  # noqa: E402
+    ClassAdaptation,
     Classifiers,
     Examples,
     Layout,
@@ -17,6 +18,7 @@ from l2o.learned import (  # noqa: E402
     Problems,
     Quadratics,
     Rastrigin,
+    digits_examples,
     logistic_regression,
     make_tasks,
     npz_examples,
@@ -35,6 +37,7 @@ SOURCES = [
     Rastrigin(3),
     Classifiers(examples(), [5], batch_size=6),
     logistic_regression(examples(), 6),
+    ClassAdaptation(examples(), [1], [5], batch_size=6, pretraining=3, networks=4),
     Mixture([Quadratics(3), Quadratics(3, 1.0)]),
 ]
 
@@ -87,6 +90,31 @@ def test_classifiers_count_in_the_end_on_all_examples():
         hits = model(source.examples.x_test).argmax(1) == source.examples.y_test
     assert float(problems.final_losses(problems.start)[1]) == pytest.approx(float(loss), rel=1e-5)
     assert float(source.accuracy(problems.start)[1]) == float(hits.double().mean())
+
+
+def test_an_adaptation_starts_from_what_the_first_classes_taught():
+    source = ClassAdaptation(hidden=[8], first=[0, 1, 2], pretraining=300, networks=3)
+    problems = source.sample(5, Stream(1))
+    tests = digits_examples()
+    learned, others = tests.of_classes([0, 1, 2]), tests.of_classes(range(3, 10))
+    assert learned.classes == others.classes == 10
+    for part, right in ((learned, 0.9), (others, 0.0)):
+        model = Classifiers(part, [8])
+        assert bool(((model.accuracy(problems.start) - right).abs() <= 0.1).all())
+    drawn = problems.losses(problems.start, 1)
+    assert float(drawn.min()) > 3.0  # minibatches have none of the first classes
+    assert torch.equal(problems.start[:, :5], source.sample(5, Stream(1)).start[:, :5])
+
+
+def test_digits_can_be_larger_and_standardized():
+    small, large = digits_examples(), digits_examples(enlarge=2, standardize=True)
+    image = large.x_train[7].view(16, 16)
+    assert torch.equal(image[::2, ::2], image[1::2, 1::2])
+    same = torch.corrcoef(torch.stack([small.x_train[7], image[::2, ::2].flatten()]))
+    assert float(same[0, 1]) == pytest.approx(1.0, abs=1e-5)
+    everything = torch.cat([large.x_train, large.x_test])
+    assert abs(float(everything.mean())) < 1e-4 and abs(float(everything.std()) - 1) < 1e-3
+    assert large.name != small.name
 
 
 def npz(path, **changes):
@@ -152,6 +180,14 @@ def test_damaged_files_are_named(tmp_path):
         ({"kind": "classifiers", "examples": "no.npz"}, "tasks.examples: cannot read no.npz"),
         ({"kind": "classifiers", "examples": 3}, "tasks.examples: expected 'digits' or a file"),
         ({"kind": "classifiers", "activation": "x"}, "tasks.activation: expected one of"),
+        ({"kind": "classifiers", "pool": 2}, "tasks.pool: expected only for npz files"),
+        ({"kind": "classifiers", "enlarge": 0}, "tasks.enlarge: expected an integer >= 1"),
+        (
+            {"kind": "classifiers", "examples": "no.npz", "enlarge": 2},
+            "tasks.enlarge: expected only for digits",
+        ),
+        ({"kind": "class_adaptation", "first": []}, "tasks.first: expected some of 10 classes"),
+        ({"kind": "class_adaptation", "first": [10]}, "tasks.first: expected an integer"),
         ({"kind": "mixture"}, "tasks.sources: expected a list of tables"),
         ({"kind": "mixture", "sources": []}, "tasks.sources: expected at least one"),
         ({"kind": "mixture", "sources": [{"kind": "x"}]}, r"tasks.sources\[0\].kind: expected"),
@@ -164,6 +200,11 @@ def test_wrong_tasks_are_named(data, message):
 
 def test_wrong_problems_are_named():
     layout = Layout([(2,)])
+    with pytest.raises(ValueError, match=r"start: expected shape \[4, 3\]"):
+        SOURCES[0].sample(4, Stream(1)).starting_at(torch.zeros(3, 3))
+    with pytest.raises(ValueError, match="classes: expected 3 or more, received 2"):
+        made = examples()
+        Examples("made", made.x_train, made.y_train, made.x_test, made.y_test, 2)
     with pytest.raises(ValueError, match=r"start: expected shape \[problems, 2\]"):
         Problems(layout, torch.zeros(3), lambda tensors, data: tensors[0].sum(), {})
     with pytest.raises(ValueError, match="data.x: expected 3 problems"):
