@@ -72,7 +72,7 @@ SHAPES = {
 
 def shipped(name: str) -> LearnedOptimizerNetwork:
     """A trained network of the package."""
-    return LearnedOptimizer([torch.zeros(1, requires_grad=True)], name).network
+    return LearnedOptimizer([torch.zeros(1, requires_grad=True)], name, total_steps=1).network
 
 
 def after(network: LearnedOptimizerNetwork, problems: Problems, steps: int) -> torch.Tensor:
@@ -198,7 +198,7 @@ def cost_rows(quick: bool) -> list[Row]:
             param.grad = torch.from_numpy(noise).float()
         work: dict[str, Callable[[], Any]] = {"adam": torch.optim.Adam(params).step}
         for name in ("mlp", "lstm_quadratics"):
-            work[name] = LearnedOptimizer(params, name, lr=1e-6).step
+            work[name] = LearnedOptimizer(params, name, lr=1e-6, total_steps=1000).step
         times: dict[str, list[float]] = {name: [] for name in work}
         for turn in range(4 if quick else 16):
             for name, step in work.items():

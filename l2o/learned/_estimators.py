@@ -62,7 +62,7 @@ class Rollout:
             perturbation = torch.zeros(count, weight_count(network))
         with torch.no_grad():
             scale = problems.losses(problems.start).abs() + _SMALLEST_LOSS
-        state = network.initial_state(problems.start, problems.layout)
+        state = network.begin(problems.start, problems.layout, horizon)
         return cls(problems, problems.start, state, scale, 0, horizon, perturbation)
 
     def after(
@@ -82,7 +82,7 @@ class Rollout:
         if bool(lost.any()):
             start = self.problems.start
             parameters = torch.where(lost[:, None], start, parameters)
-            begin = network.initial_state(start, self.problems.layout)
+            begin = network.begin(start, self.problems.layout, self.horizon)
             state = {
                 name: torch.where(lost.view(-1, *[1] * (value.ndim - 1)), begin[name], value)
                 for name, value in state.items()
@@ -178,7 +178,7 @@ def imitate(
         The distance.
     """
     layout, parameters = problems.layout, problems.start
-    own = network.initial_state(parameters, layout)
+    own = network.begin(parameters, layout, steps)
     state = teacher.initial_state(parameters, layout)
     difference = size = torch.zeros(len(problems))
     for step in range(steps):

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import torch
 from torch import Tensor, nn
 
-from automl_zero._config_values import choice
+from automl_zero._config_values import choice, integer
 from automl_zero.evolution.runs._json import plain_mapping
 from l2o._checkpoint import fill, read_tensors, write_tensors
 from l2o.learned._layout import Layout
@@ -71,6 +72,9 @@ class LearnedOptimizerNetwork(nn.Module, ABC):
     kind: ClassVar[str]
     reads_loss: ClassVar[bool] = False
     """Whether :meth:`forward` needs the loss."""
+    reads_length: ClassVar[bool] = False
+    """Whether it wants to know how many steps are made in all. Then its state has an entry
+    ``total_steps`` of the problem, ``[P]``, which :meth:`initial_state` sets to infinity."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -94,6 +98,20 @@ class LearnedOptimizerNetwork(nn.Module, ABC):
             parameters: ``[P, N]``; also tells dtype and device.
             layout: Of the tensors.
         """
+
+    def begin(self, parameters: Tensor, layout: Layout, total_steps: int | None = None) -> State:
+        """The state before the first of so many steps.
+
+        Args:
+            parameters: ``[P, N]``.
+            layout: Of the tensors.
+            total_steps: How long the optimization will be, for networks that read it.
+        """
+        state = self.initial_state(parameters, layout)
+        if self.reads_length and total_steps is not None:
+            length = torch.full_like(state["total_steps"], integer("total_steps", total_steps, 1))
+            state["total_steps"] = length
+        return state
 
     @abstractmethod
     def forward(

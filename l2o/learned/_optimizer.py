@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from automl_zero._config_values import boolean, choice, number
+from automl_zero._config_values import boolean, choice, integer, number
 from l2o._gradients import has_gradient
 from l2o.learned._layout import Layout
 from l2o.learned._network import LearnedOptimizerNetwork, State, load_network
@@ -61,14 +61,16 @@ class LearnedOptimizer(Optimizer):
         lr: Factor of the updates; a learned optimizer brings its own step sizes, so 1. It is
             what schedulers change.
         maximize: Follow the gradient upwards.
+        total_steps: How many steps will be made, for networks that read it (``mlp``): steps get
+            smaller towards the end, and stay small after it.
 
     Raises:
-        ValueError: If there is no such network, a setting is wrong, or a parameter is no real
-            floating-point tensor.
+        ValueError: If there is no such network, a setting is wrong, ``total_steps`` is missing,
+            or a parameter is no real floating-point tensor.
 
     Example:
         >>> model = torch.nn.Linear(3, 1)
-        >>> optimizer = LearnedOptimizer(model.parameters(), "mlp")
+        >>> optimizer = LearnedOptimizer(model.parameters(), "mlp", total_steps=1000)
         >>> model(torch.ones(3)).square().sum().backward()
         >>> optimizer.step()
         >>> optimizer.state[model.weight]["momentum0"].shape
@@ -82,8 +84,17 @@ class LearnedOptimizer(Optimizer):
         lr: float = 1.0,
         *,
         maximize: bool = False,
+        total_steps: int | None = None,
     ) -> None:
         self.network = find_network(network)
+        if total_steps is not None:
+            integer("total_steps", total_steps, 1)
+        elif self.network.reads_length:
+            raise ValueError(
+                f"total_steps: expected how many steps the training has, which "
+                f"{self.network.kind} reads, received none"
+            )
+        self.total_steps = total_steps
         self._forget_flat_state()
         super().__init__(params, {"lr": lr, "maximize": maximize})
 
@@ -92,7 +103,7 @@ class LearnedOptimizer(Optimizer):
         """The optimizer of a file, to be given parameters, and settings if wanted.
 
         >>> make = LearnedOptimizer.load(WEIGHTS_FOLDER / "mlp.safetensors")
-        >>> optimizer = make(torch.nn.Linear(3, 1).parameters(), lr=0.5)
+        >>> optimizer = make(torch.nn.Linear(3, 1).parameters(), total_steps=1000)
 
         Raises:
             ValueError: If the file is damaged or something else; names the file and the field.
@@ -187,7 +198,9 @@ class LearnedOptimizer(Optimizer):
         self._layout = Layout.of(params)
         self._state = {
             name: value.clone()
-            for name, value in self.network.initial_state(parameters, self._layout).items()
+            for name, value in self.network.begin(
+                parameters, self._layout, self.total_steps
+            ).items()
         }
         known = next((own for own in self.state.values() if own), None)
         for name, value in self._state.items():
@@ -261,7 +274,8 @@ class LearnedOptimizer(Optimizer):
                 )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "network": self.network}
+        own = {"network": self.network, "total_steps": self.total_steps}
+        return {**super().__getstate__(), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

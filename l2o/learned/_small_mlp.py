@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -13,8 +14,15 @@ from automl_zero.streams import stream_key
 from l2o.learned._layout import Layout
 from l2o.learned._network import LearnedOptimizerNetwork, State
 
-TIME_SCALES: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
-"""Steps at which the time features change their sign: Metz et al. 2020, appendix."""
+TIME_SCALES: Final = (1, 3, 10, 30, 100, 300, 1_000)
+"""Steps at which the time features change their sign: Metz et al. 2020, appendix.
+
+Theirs go on to 100,000. Features that hardly move while a network is trained do what they like
+later: trained on 4,000 steps, learning rates rose tenfold and more until 10,000.
+"""
+
+# Smallest factor of the linear decay, in the last steps and after them.
+_LAST: Final = 0.01
 
 # Coordinates that go through the network together when no gradient is wanted. Of 4k to 256k, 16k
 # was the fastest for a million coordinates: what a step computes on the way stays in the cache.
@@ -29,18 +37,20 @@ class SmallMLP(LearnedOptimizerNetwork):
     In the manner of ``small_fc_lopt`` (Metz et al. 2022, "Practical tradeoffs between memory,
     compute, and performance in learned optimizers"): a direction times the exponential of a
     magnitude, from running averages and the time. As in STAR (Harrison et al., NeurIPS 2022) the
-    direction is Adam's plus what the network adds: an untrained network is Adam with rate ``lr``.
+    direction is Adam's plus what the network adds. As VeLO (Metz et al. 2022) it knows how many
+    steps there will be. An untrained network is Adam with rate ``lr``, which decays linearly to a
+    hundredth.
 
     Inputs of a coordinate, none of which depends on the gradients' scale: gradient and momenta
     over the root of the second moment; the parameter over its tensor's root mean square; the
     logarithm of the second moment relative to the tensor's mean. Inputs of a tensor, which enter
-    as biases and so cost nothing per coordinate: time in eleven scales, logarithms of signal to
-    noise of each momentum, of the parameters' size, of the number of coordinates and of how far
-    the gradients' size has fallen from its largest.
+    as biases and so cost nothing per coordinate: time in seven scales and as a share of all steps,
+    logarithms of both times, of signal to noise of each momentum, of the parameters' size, of the
+    number of coordinates and of how far the gradients' size has fallen from its largest.
 
     Args:
         hidden: Units of each of the two layers. 8 keep a step within thirty times Adam's.
-        lr: Rate of the untrained network.
+        lr: First rate of the untrained network.
         decays: Of the momenta; the first is Adam's.
         square_decay: Of the second moment.
         seed: Of the initial weights; the global generator is left alone.
@@ -58,6 +68,7 @@ class SmallMLP(LearnedOptimizerNetwork):
     """
 
     kind: ClassVar[str] = "small_mlp"
+    reads_length: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -84,7 +95,7 @@ class SmallMLP(LearnedOptimizerNetwork):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_key(seed, self.kind))
             self.first = nn.Linear(count + 3, hidden)
-            self.context = nn.Linear(count + 3 + len(TIME_SCALES), hidden + 2, bias=False)
+            self.context = nn.Linear(count + 7 + len(TIME_SCALES), hidden + 2, bias=False)
             self.second = nn.Linear(hidden, hidden)
             self.last = nn.Linear(hidden, 2)
         with torch.no_grad():
@@ -95,13 +106,15 @@ class SmallMLP(LearnedOptimizerNetwork):
     def state_levels(self) -> Mapping[str, str]:
         """Averages of every coordinate; steps and largest gradient of every tensor."""
         momenta = dict.fromkeys(self._momenta(), "coordinate")
-        return momenta | {"square": "coordinate", "step": "tensor", "largest": "tensor"}
+        own = {"square": "coordinate", "step": "tensor", "largest": "tensor"}
+        return momenta | own | {"total_steps": "problem"}
 
     def initial_state(self, parameters: Tensor, layout: Layout) -> State:
-        """Zeros."""
+        """Zeros, and no known end."""
         own = parameters.new_zeros(len(parameters), len(layout))
         averages = {name: torch.zeros_like(parameters) for name in (*self._momenta(), "square")}
-        return averages | {"step": own, "largest": own.clone()}
+        total = parameters.new_full((len(parameters),), math.inf)
+        return averages | {"step": own, "largest": own.clone(), "total_steps": total}
 
     def forward(
         self,
@@ -127,7 +140,8 @@ class SmallMLP(LearnedOptimizerNetwork):
         largest = torch.maximum(state["largest"], mean)
         noise = [layout.mean(each.square()) for each in momenta]
         size = layout.mean(parameters.square())
-        context = self._context(noise, corrections, mean, largest, size, step, layout)
+        total = state["total_steps"].unsqueeze(1)
+        context = self._context(noise, corrections, mean, largest, size, step, total, layout)
         # What a coordinate's inputs are divided by, for its tensor.
         divisors = torch.cat([corrections, torch.stack([correction, size, mean], -1)], -1)
         arrays = (gradients, parameters, square, *momenta)
@@ -137,7 +151,8 @@ class SmallMLP(LearnedOptimizerNetwork):
         else:
             update = self._in_chunks(arrays, torch.cat([context, divisors], -1), layout)
         following = dict(zip(self._momenta(), momenta, strict=True))
-        return update, following | {"square": square, "step": step, "largest": largest}
+        own = {"square": square, "step": step, "largest": largest}
+        return update, following | own | {"total_steps": state["total_steps"]}
 
     def _momenta(self) -> list[str]:
         return [f"momentum{index}" for index in range(len(self.decays))]
@@ -150,23 +165,28 @@ class SmallMLP(LearnedOptimizerNetwork):
         largest: Tensor,
         size: Tensor,
         step: Tensor,
+        total: Tensor,
         layout: Layout,
     ) -> Tensor:
         """Biases of the first layer and of the outputs, ``[P, T, hidden + 2]``."""
         floor = mean + _SMALLEST
         signal = torch.stack(noise, -1) / corrections.square() / floor.unsqueeze(-1)
         counts = mean.new_tensor(layout.sizes).log() / _LOG_RANGE
+        left = (1 - (step - 1) / total).clamp_min(_LAST)
+        times = [1 - left, left.log() / _LOG_RANGE, _log(step), _log(total).expand_as(step)]
         inputs = [
             _log(signal),
             _log(size).unsqueeze(-1),
             counts.expand_as(mean).unsqueeze(-1),
             _log(floor / (largest + _SMALLEST)).unsqueeze(-1),
+            torch.stack(times, -1),
             torch.tanh(step.unsqueeze(-1) / self._scales - 1),
         ]
         # The layers' own biases are added here, where a tensor has one value, not at coordinates.
         biases = torch.cat([self.first.bias, self.last.bias])
         result: Tensor = self.context(torch.cat(inputs, -1)) + biases
-        return result
+        magnitude = result[..., -1:] + left.log().unsqueeze(-1)
+        return torch.cat([result[..., :-1], magnitude], -1)
 
     def _in_chunks(self, arrays: tuple[Tensor, ...], contexts: Tensor, layout: Layout) -> Tensor:
         """The update without a graph, in pieces of one tensor each."""

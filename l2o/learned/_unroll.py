@@ -57,7 +57,8 @@ def unroll(
         problems: What to optimize.
         steps: How many steps.
         parameters: Where to begin, ``[P, N]``; None: at the problems' start.
-        state: The network's state there; None: its initial one.
+        state: The network's state there; None: its initial one, of an optimization that ends
+            with these steps.
         first_step: Which minibatch is the first.
         second_derivatives: Differentiate the problems' gradients as well. Without it they are
             taken as constants where they enter the network, as in Andrychowicz et al. 2016:
@@ -87,7 +88,7 @@ def unroll(
     every = steps if checkpoint_every is None else integer("checkpoint_every", checkpoint_every, 1)
     parameters = problems.start if parameters is None else parameters
     if state is None:
-        state = network.initial_state(parameters, problems.layout)
+        state = network.begin(parameters, problems.layout, first_step + steps)
     names = list(state)
     keep_all = checkpoint_every is None or not torch.is_grad_enabled()
     weights = {} if keep_all else dict(network.named_parameters())

@@ -63,9 +63,9 @@ def test_it_follows_torch_where_the_network_is_adam():
 def test_a_state_that_is_loaded_goes_on_with_the_same_bits(make, tmp_path):
     network = make()
     whole = parameters()
-    expected = descend(LearnedOptimizer(whole, network), whole, 8)
+    expected = descend(LearnedOptimizer(whole, network, total_steps=100), whole, 8)
     params = parameters()
-    first = LearnedOptimizer(params, network)
+    first = LearnedOptimizer(params, network, total_steps=100)
     descend(first, params, 3)
     save_state(first, tmp_path / "state.safetensors")
     for restore in (
@@ -73,14 +73,14 @@ def test_a_state_that_is_loaded_goes_on_with_the_same_bits(make, tmp_path):
         lambda optimizer: load_state(optimizer, tmp_path / "state.safetensors"),
     ):
         others = [torch.nn.Parameter(param.detach().clone()) for param in params]
-        optimizer = LearnedOptimizer(others, network)
+        optimizer = LearnedOptimizer(others, network, total_steps=100)
         restore(optimizer)
         assert_equal(descend(optimizer, others, 5), expected)
 
 
 def test_a_copy_goes_on_by_itself():
     params = parameters()
-    optimizer = LearnedOptimizer(params, SmallMLP())
+    optimizer = LearnedOptimizer(params, SmallMLP(), total_steps=100)
     descend(optimizer, params, 3)
     other_params, other = copy.deepcopy((params, optimizer))
     assert_equal(descend(other, other_params), descend(optimizer, params))
@@ -104,9 +104,22 @@ def test_groups_have_rates_and_directions_of_their_own():
     assert torch.allclose(third, torch.full((4,), 0.1))
 
 
+def test_steps_get_smaller_towards_the_end_that_the_network_was_told():
+    param = torch.nn.Parameter(torch.zeros(3))
+    optimizer = LearnedOptimizer([param], SmallMLP(lr=0.1), total_steps=4)
+    moves = []
+    for _ in range(6):
+        before = param.detach().clone()
+        param.grad = torch.ones(3)
+        optimizer.step()
+        moves.append(float((before - param.detach())[0]))
+    # Adam on a constant gradient makes equal steps.
+    assert moves == pytest.approx([0.1, 0.075, 0.05, 0.025, 0.001, 0.001], rel=1e-4)
+
+
 def test_schedulers_change_the_factor():
     params = parameters()
-    optimizer = LearnedOptimizer(params, SmallMLP())
+    optimizer = LearnedOptimizer(params, SmallMLP(), total_steps=100)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.0)
     descend(optimizer, params, 1)
     scheduler.step()
@@ -133,10 +146,10 @@ def test_parameters_without_gradient_keep_value_and_state():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_types_keep_their_state_in_single_precision(dtype):
     params = parameters(dtype)
-    optimizer = LearnedOptimizer(params, SmallMLP())
+    optimizer = LearnedOptimizer(params, SmallMLP(), total_steps=100)
     descend(optimizer, params, 3)
     assert params[0].dtype == dtype
-    again = LearnedOptimizer(params, SmallMLP())
+    again = LearnedOptimizer(params, SmallMLP(), total_steps=100)
     again.load_state_dict(optimizer.state_dict())
     assert again.state[params[0]]["square"].dtype == torch.float32
     assert torch.equal(again.state[params[0]]["square"], optimizer.state[params[0]]["square"])
@@ -166,7 +179,7 @@ def test_a_network_that_reads_the_loss_asks_for_it():
 
 def test_sparse_gradients_are_refused():
     table = torch.nn.Embedding(5, 2, sparse=True)
-    optimizer = LearnedOptimizer(table.parameters(), SmallMLP())
+    optimizer = LearnedOptimizer(table.parameters(), SmallMLP(), total_steps=9)
     table(torch.tensor([1])).sum().backward()
     with pytest.raises(ValueError, match="params: expected dense gradients"):
         optimizer.step()
@@ -187,18 +200,22 @@ def test_sparse_gradients_are_refused():
 )
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        LearnedOptimizer(*arguments)
+        LearnedOptimizer(*arguments, total_steps=9)
+    with pytest.raises(ValueError, match="total_steps: expected how many steps .* received none"):
+        LearnedOptimizer(parameters(), SmallMLP())
+    with pytest.raises(ValueError, match="total_steps: expected an integer >= 1, received 0"):
+        LearnedOptimizer(parameters(), CoordinatewiseLSTM(), total_steps=0)
 
 
 def test_states_of_others_are_refused():
     params = parameters()
-    optimizer = LearnedOptimizer(params, SmallMLP())
+    optimizer = LearnedOptimizer(params, SmallMLP(), total_steps=100)
     descend(optimizer, params, 1)
     state = optimizer.state_dict()
     with pytest.raises(ValueError, match=r"state_dict.state\[0\]: expected cell0, cell1"):
         LearnedOptimizer(params, CoordinatewiseLSTM()).load_state_dict(state)
     with pytest.raises(ValueError, match=r"state\[0\].momentum0: expected shape \[2\]"):
-        LearnedOptimizer(params[::-1], SmallMLP()).load_state_dict(state)
+        LearnedOptimizer(params[::-1], SmallMLP(), total_steps=100).load_state_dict(state)
     with pytest.raises(ValueError, match="state_dict: expected param_groups and state"):
         optimizer.load_state_dict({})
 
@@ -208,9 +225,10 @@ def test_a_file_makes_optimizers(tmp_path):
     save_network(network, tmp_path / "net.safetensors")
     own, others = parameters(), parameters()
     make = LearnedOptimizer.load(tmp_path / "net.safetensors")
-    optimizer = make(own, lr=0.5)
+    optimizer = make(own, lr=0.5, total_steps=9)
     assert optimizer.param_groups[0]["lr"] == 0.5
-    assert_equal(descend(optimizer, own), descend(LearnedOptimizer(others, network, 0.5), others))
+    other = LearnedOptimizer(others, network, 0.5, total_steps=9)
+    assert_equal(descend(optimizer, own), descend(other, others))
 
 
 @pytest.mark.parametrize("name", ["lstm_quadratics", "mlp"])
@@ -221,5 +239,5 @@ def test_shipped_networks_are_small_and_go_downhill(name):
     assert (WEIGHTS_FOLDER / f"{name}.safetensors").stat().st_size < 1_000_000
     params = parameters()
     before = sum(float((param.detach() - 1).square().sum()) for param in params)
-    done = descend(LearnedOptimizer(params, name), params, 60)
+    done = descend(LearnedOptimizer(params, name, total_steps=60), params, 60)
     assert sum(float((param.detach() - 1).square().sum()) for param in done) < before / 10
