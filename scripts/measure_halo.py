@@ -8,9 +8,11 @@ Adam on one part of the data (odd digits; five classes of CIFAR-10; one sex of t
 column 1), then each optimizer adapts it to the other part, from 10 seeds of initial weights and
 minibatches.
 
-The learned optimizers are meta-trained here, all alike, on classifiers of scikit-learn's digits,
-which are none of these data: ``lstm``, ``hierarchical`` (neither of HALO's regularisers),
-``penalty`` and ``sparsity`` (one of them), ``halo`` (both). Checkpoints stay in ``--folder``.
+The learned optimizers are meta-trained here, all alike, on classifiers of scikit-learn's digits in
+three sizes, from random weights or from other classes; none of these data. Their weights are those
+that do best in adapting larger networks to other digits. ``lstm``, ``hierarchical`` (neither of
+HALO's regularisers), ``penalty`` and ``sparsity`` (one of them), ``halo`` (both). Checkpoints stay
+in ``--folder``.
 Others have the best of their learning rates by accuracy on test examples of three other seeds.
 
 ``*_accuracy``: on test examples after the last step, mean and standard error over the seeds, in
@@ -35,6 +37,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from _common import Row, argument_parser, machine_line, print_rows, write_json
+from _halo_training import GRADIENT_PENALTY, SETTINGS, STEPS, tasks, validation
 from _results import ResultFile, add_results_option
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,14 +45,14 @@ from torch.nn import functional
 from automl_zero.streams import stream_key
 from l2o.halo import HALO, HALONetwork, training_cost
 from l2o.learned import (
-    Classifiers,
     CoordinatewiseLSTM,
     LearnedOptimizer,
     LearnedOptimizerNetwork,
+    MetaProgress,
     meta_train,
 )
 
-STEPS, BATCH, PRETRAINING = 200, 64, 300
+BATCH, PRETRAINING = 64, 300
 RATES: Final = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # Name: optimizer; multiply-accumulates and states per coordinate.
 ANALYTIC: Final[dict[str, tuple[Callable[..., torch.optim.Optimizer], int, int]]] = {
@@ -170,23 +173,35 @@ def learned_network(name: str, folder: Path, iterations: int) -> LearnedOptimize
         network = CoordinatewiseLSTM()
     else:
         skip = (0.1, 0.3, 0.5) if name in ("sparsity", "halo") else (0.0,)
-        network = HALONetwork(lr=1e-2, skip=skip, steps=100)
-    meta_train(
+        network = HALONetwork(lr=1e-2, skip=skip, steps=STEPS)
+    settings = SETTINGS
+    if iterations < settings["validate_every"]:
+        settings = settings | {"validate_every": iterations, "validation_problems": 1}
+    result = meta_train(
         network,
-        Classifiers(batch_size=BATCH, hidden=[16], activation="tanh"),
+        tasks(),
         iterations=iterations,
-        batch_size=8,
-        horizon=100,
-        first_horizon=20,
-        truncation=20,
-        lr=3e-3,
-        decay="cosine",
-        second_derivatives=True,
-        gradient_penalty=1e-3 if name in ("penalty", "halo") else 0.0,
+        validation=validation(),
+        gradient_penalty=GRADIENT_PENALTY if name in ("penalty", "halo") else 0.0,
         folder=folder / f"{name}-{iterations}",
-        checkpoint_every=max(1, min(100, iterations // 2)),
+        progress=Line(name),
+        **settings,
     )
+    print(f"  {name}: the best of {result.iteration:,} iterations is {result.best_iteration:,}")
     return network
+
+
+class Line:
+    """A progress line every minute."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told = time.monotonic()
+
+    def __call__(self, state: MetaProgress) -> None:
+        if time.monotonic() - self._told > 60:
+            self._told = time.monotonic()
+            print(f"  {self._name}: {state}", flush=True)
 
 
 def adapted(
@@ -356,7 +371,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="images and thyroid data")
     parser.add_argument("--folder", type=Path, default=Path("runs/halo"), help="of meta-trainings")
     parser.add_argument("--seeds", type=int, default=10, help="of adaptations (10)")
-    parser.add_argument("--iterations", type=int, default=1000, help="of meta-training (1000)")
+    parser.add_argument("--iterations", type=int, default=600, help="of meta-training (600)")
     options = parser.parse_args(arguments)
     if options.seeds < 2:
         parser.error(f"--seeds: expected 2 or more, received {options.seeds}")

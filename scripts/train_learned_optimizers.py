@@ -15,8 +15,9 @@ backpropagation with a batch of problems in lockstep.
 28x28 pixels, by evolution strategies that reuse noise. Optimizations are 100 to 10,000 steps long;
 weights are chosen by the loss after 3,000.
 
-``halo``: HALO's network, with gradient penalty and skipped tensors, on MLPs of 16 units for
-scikit-learn's digits, by truncated backpropagation with second derivatives.
+``halo``: HALO's network, with gradient penalty and skipped tensors, on small MLPs for
+scikit-learn's digits in three sizes, from random weights or from other classes, by truncated
+backpropagation with second derivatives: what ``measure_halo.py`` measures.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 
 import torch
 from _common import Row, argument_parser, machine_line, print_rows, write_json
+from _halo_training import GRADIENT_PENALTY, SETTINGS, STEPS, tasks, validation
 
 import l2o.learned
 from l2o.halo import HALONetwork
@@ -92,11 +94,6 @@ def quadratics(data: Path | None) -> Quadratics:
     return Quadratics()
 
 
-def digits(data: Path | None) -> Classifiers:
-    """Small networks for small images, which need no file."""
-    return Classifiers(hidden=[16], activation="tanh", batch_size=64)
-
-
 RECIPES = {
     "lstm_quadratics": Recipe(
         CoordinatewiseLSTM,
@@ -119,26 +116,12 @@ RECIPES = {
         ],
     ),
     "halo": Recipe(
-        lambda: HALONetwork(lr=1e-2, steps=100),
+        lambda: HALONetwork(lr=1e-2, steps=STEPS),
         [
             (
-                digits,
-                digits,
-                {
-                    "iterations": 1_500,
-                    "batch_size": 4,
-                    "horizon": 100,
-                    "first_horizon": 20,
-                    "truncation": 20,
-                    "objective": "log",
-                    "lr": 3e-3,
-                    "decay": "cosine",
-                    "second_derivatives": True,
-                    "gradient_penalty": 1e-3,
-                    "validation_problems": 16,
-                    "validate_every": 250,
-                    "checkpoint_every": 50,
-                },
+                lambda data: tasks(),
+                lambda data: validation(),
+                SETTINGS | {"iterations": 600, "gradient_penalty": GRADIENT_PENALTY},
             )
         ],
     ),

@@ -30,6 +30,7 @@ class HALONetwork(HierarchicalRNN):
         tensor: Units of a tensor's GRU.
         problem: Units of the problem's GRU.
         lr: Learning rate at the start, 1e-6 to 1e-2.
+        base_width: Inputs up to which it holds, as in the base class.
         skip: Probabilities that a tensor is skipped, of equal parts of the training.
         steps: Length of the training, which the parts are of.
         seed: Of the initial weights, and of what is skipped.
@@ -56,12 +57,16 @@ class HALONetwork(HierarchicalRNN):
         tensor: int = 20,
         problem: int = 20,
         lr: float = 1e-3,
+        base_width: int = 64,
         skip: Sequence[float] = (0.1, 0.3, 0.5),
         steps: int = 100,
         seed: int = 0,
     ) -> None:
         number("lr", lr, 1e-6, 1e-2)
-        super().__init__(coordinate=coordinate, tensor=tensor, problem=problem, lr=lr, seed=seed)
+        super().__init__(
+            coordinate=coordinate, tensor=tensor, problem=problem, lr=lr, base_width=base_width,
+            seed=seed,
+        )  # fmt: skip
         self.schedule = SkipSchedule(skip, steps, seed)  # type: ignore[arg-type]
         self.skip = list(self.schedule.probabilities)
         self.steps = steps

@@ -84,6 +84,10 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
         tensor: Units of a tensor's GRU; 20 as published.
         problem: Units of the problem's GRU; 20 as published.
         lr: Learning rate at the start; the paper draws 1e-6 to 1e-2.
+        base_width: Inputs of a weight matrix up to which ``lr`` holds; with n inputs it starts
+            with ``base_width / n`` of it, as step sizes of Adam carry over from small networks to
+            wide ones (Yang et al. 2022, "Tensor programs V"). With one rate for all, what was
+            trained on 64 inputs undid the pre-training of networks with 784 in ten steps.
         seed: Of the initial weights; the global generator is left alone.
 
     Raises:
@@ -109,6 +113,7 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
         tensor: int = 20,
         problem: int = 20,
         lr: float = 1e-3,
+        base_width: int = 64,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -116,6 +121,7 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
         self.tensor = integer("tensor", tensor, 1)
         self.problem = integer("problem", problem, 1)
         self.lr = number("lr", lr, 1e-8, 1.0)
+        self.base_width = integer("base_width", base_width, 1)
         self.seed = integer("seed", seed, 0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_key(seed, self.kind))
@@ -128,11 +134,13 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
             # Logits of the decays of means, mean squares and log rates; change of the log rate.
             self.controls = nn.Linear(coordinate, 4)
         with torch.no_grad():
-            # At first: descent along the averaged gradients, decays of 0.9, 0.99 and 0.9.
+            # At first: descent along the averaged gradients, decays of 0.9, 0.99 and 0.99. With the
+            # last at 0.9 learning rates drift ten times as fast, which truncated back-propagation
+            # does not see.
             self.direction.weight.mul_(0.1)
             self.from_gradients.weight.fill_(-1.0 / TIME_SCALES)
             self.controls.weight.mul_(0.1)
-            self.controls.bias.copy_(torch.tensor([2.2, 4.6, 2.2, 0.0]))
+            self.controls.bias.copy_(torch.tensor([2.2, 4.6, 4.6, 0.0]))
 
     def state_levels(self) -> Mapping[str, str]:
         """GRUs of each level; averages, decays and rates of every coordinate."""
@@ -142,7 +150,9 @@ class HierarchicalRNN(LearnedOptimizerNetwork):
     def initial_state(self, parameters: Tensor, layout: Layout) -> State:
         """Zeros, but for decays and the learning rate."""
         count, total = parameters.shape
-        rate = torch.full_like(parameters, math.log(self.lr))
+        inputs = parameters.new_tensor([math.prod(shape[1:]) for shape in layout.shapes])
+        rates = math.log(self.lr) + (self.base_width / inputs).clamp_max(1.0).log()
+        rate = layout.spread(rates.expand(count, -1)).contiguous()
         averages = parameters.new_zeros(count, total, TIME_SCALES)
         # Of a hidden state of zeros: not the network's weights, which may be differentiated.
         decays = self.controls.bias.detach()[:2].to(parameters).sigmoid()
