@@ -14,11 +14,12 @@ largest curvature of each problem and the best of 18 smallest ones, chosen by th
 
 ``mnist_mlp_*``: an MLP of 20 sigmoid units on MNIST, minibatches of 128. The loss is the
 cross-entropy on 10,000 training images after 100 or 10,000 steps; ``adam`` has the best of 10
-learning rates for that number of steps, chosen on 3 seeds of their own, and ``learned`` is the
-shipped ``mlp``, meta-trained on problems of this kind with other initial weights and minibatches,
-up to 4,000 steps. Medians over 10 seeds; ``_wins`` counts seeds in which the learned optimizer is
-finite and below Adam; ``_accuracy`` is on test images. Without ``--data`` it is the digits' MLP,
-under ``digits_mlp_*``.
+constant learning rates for that number of steps, chosen on 3 seeds of their own, and ``learned`` is
+the shipped ``mlp``, meta-trained on 100 steps of problems of this kind with other initial weights
+and minibatches. It is told how many steps there are, and its rate decays; ``untrained`` is the same
+before meta-training, Adam with a rate that decays linearly. Medians over 10 seeds; ``_wins`` counts
+seeds in which the learned optimizer is finite and below Adam; ``_accuracy`` is on test images.
+Without ``--data`` it is the digits' MLP, under ``digits_mlp_*``.
 
 ``step_cost_vs_adam_*``: processor time of a step over that of ``torch.optim.Adam`` with PyTorch's
 defaults, one thread, medians of turns side by side, on the 15,910 parameters of that MLP and
@@ -55,6 +56,7 @@ from l2o.learned import (
     LearnedOptimizerNetwork,
     Problems,
     Quadratics,
+    SmallMLP,
     npz_examples,
     unroll,
 )
@@ -64,6 +66,7 @@ UNLUCKY = 1e9  # in place of a loss that is not finite
 RATES = [10 ** (step / 8 - 3) for step in range(25)]
 SMALLEST_CURVATURES = [10 ** (step / 4) for step in range(-12, 5)]
 ADAM_RATES = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25]
+UNTRAINED_RATE = 0.05  # what the training of mlp begins with
 SHAPES = {
     "16k": [(20, 784), (20,), (10, 20), (10,)],
     "1M": [(1000, 800), (1000,), (199, 1000)],
@@ -166,13 +169,17 @@ def mlp_rows(options: argparse.Namespace, results: ResultFile) -> list[Row]:
             for lr in rates
         ]
         lr = min(scores)[1]
-        networks = {"adam": AnalyticOptimizer("adam", lr), "learned": shipped("mlp")}
+        networks: dict[str, tuple[LearnedOptimizerNetwork, object]] = {
+            "adam": (AnalyticOptimizer("adam", lr), lr),
+            "learned": (shipped("mlp"), options.label),
+            "untrained": (SmallMLP(lr=UNTRAINED_RATE), UNTRAINED_RATE),
+        }
         found = {
             each: results.get(
-                f"{place} {each} {lr if each == 'adam' else options.label}",
+                f"{place} {each} {label}",
                 lambda network=network, finals=finals: finals(network, "test", seeds),
             )
-            for each, network in networks.items()
+            for each, (network, label) in networks.items()
         }
         row = f"{name}_mlp_{steps}_steps"
         for each, numbers in found.items():

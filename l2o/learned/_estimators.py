@@ -120,6 +120,15 @@ def plain_losses(losses: Tensor, scale: Tensor) -> Tensor:
 OBJECTIVES = {"log": log_losses, "relative": relative_losses, "plain": plain_losses}
 
 
+def of_last(objective: Objective, share: float) -> Objective:
+    """An objective of the last steps of a stretch: of this share of them, at least one."""
+
+    def counted(losses: Tensor, scale: Tensor) -> Tensor:
+        return objective(losses[-math.ceil(share * len(losses)) :], scale)
+
+    return objective if share == 1.0 else counted
+
+
 def _bounded(losses: Tensor) -> Tensor:
     return losses.nan_to_num(nan=_WORST, posinf=_WORST).clamp(-_WORST, _WORST)
 

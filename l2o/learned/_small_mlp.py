@@ -14,15 +14,22 @@ from automl_zero.streams import stream_key
 from l2o.learned._layout import Layout
 from l2o.learned._network import LearnedOptimizerNetwork, State
 
-TIME_SCALES: Final = (1, 3, 10, 30, 100, 300, 1_000)
-"""Steps at which the time features change their sign: Metz et al. 2020, appendix.
+TIME_SCALES: Final = (1, 3, 10, 30)
+"""Steps at which the time features change their sign.
 
-Theirs go on to 100,000. Features that hardly move while a network is trained do what they like
-later: trained on 4,000 steps, learning rates rose tenfold and more until 10,000.
+Those of Metz et al. 2020 go on to 100,000. Features that hardly move while a network is trained do
+what they like later: trained on 4,000 steps, learning rates rose tenfold and more until 10,000.
 """
 
 # Smallest factor of the linear decay, in the last steps and after them.
 _LAST: Final = 0.01
+# The rate goes with this power of the number of steps: the best one of Adam on an MLP for MNIST
+# falls from 0.03 for 100 steps to 0.008 for 10,000 (scripts/measure_learned.py).
+_LENGTH_POWER: Final = -0.25
+_BASE_LENGTH: Final = 100
+# What the network adds to Adam goes with this power of the number of steps: trained on 100 steps,
+# it is in full measure worse than nothing at 10,000, and better than tuned Adam in a tenth.
+_SHARE_POWER: Final = -0.5
 
 # Coordinates that go through the network together when no gradient is wanted. Of 4k to 256k, 16k
 # was the fastest for a million coordinates: what a step computes on the way stays in the cache.
@@ -38,19 +45,21 @@ class SmallMLP(LearnedOptimizerNetwork):
     compute, and performance in learned optimizers"): a direction times the exponential of a
     magnitude, from running averages and the time. As in STAR (Harrison et al., NeurIPS 2022) the
     direction is Adam's plus what the network adds. As VeLO (Metz et al. 2022) it knows how many
-    steps there will be. An untrained network is Adam with rate ``lr``, which decays linearly to a
-    hundredth.
+    steps there will be. An untrained network is Adam with rate ``lr``, less where there are more
+    than 100 steps, which decays linearly to a hundredth. Where there are more, what the network
+    adds counts less: it can be trained on short optimizations and used in long ones.
 
     Inputs of a coordinate, none of which depends on the gradients' scale: gradient and momenta
     over the root of the second moment; the parameter over its tensor's root mean square; the
     logarithm of the second moment relative to the tensor's mean. Inputs of a tensor, which enter
-    as biases and so cost nothing per coordinate: time in seven scales and as a share of all steps,
-    logarithms of both times, of signal to noise of each momentum, of the parameters' size, of the
-    number of coordinates and of how far the gradients' size has fallen from its largest.
+    as biases and so cost nothing per coordinate: time in four scales and as a share of all steps;
+    logarithms of the share that is left, of signal to noise of each momentum, of the parameters'
+    size, of the number of coordinates and of how far the gradients' size has fallen from its
+    largest. None of them grows with the number of steps.
 
     Args:
         hidden: Units of each of the two layers. 8 keep a step within thirty times Adam's.
-        lr: First rate of the untrained network.
+        lr: First rate of the untrained network for 100 steps.
         decays: Of the momenta; the first is Adam's.
         square_decay: Of the second moment.
         seed: Of the initial weights; the global generator is left alone.
@@ -95,7 +104,7 @@ class SmallMLP(LearnedOptimizerNetwork):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_key(seed, self.kind))
             self.first = nn.Linear(count + 3, hidden)
-            self.context = nn.Linear(count + 7 + len(TIME_SCALES), hidden + 2, bias=False)
+            self.context = nn.Linear(count + 5 + len(TIME_SCALES), hidden + 2, bias=False)
             self.second = nn.Linear(hidden, hidden)
             self.last = nn.Linear(hidden, 2)
         with torch.no_grad():
@@ -140,10 +149,17 @@ class SmallMLP(LearnedOptimizerNetwork):
         largest = torch.maximum(state["largest"], mean)
         noise = [layout.mean(each.square()) for each in momenta]
         size = layout.mean(parameters.square())
-        total = state["total_steps"].unsqueeze(1)
-        context = self._context(noise, corrections, mean, largest, size, step, total, layout)
-        # What a coordinate's inputs are divided by, for its tensor.
-        divisors = torch.cat([corrections, torch.stack([correction, size, mean], -1)], -1)
+        total = state["total_steps"].unsqueeze(1).expand_as(step)
+        left = (1 - (step - 1) / total).clamp_min(_LAST)
+        length = torch.where(total.isfinite(), (total / _BASE_LENGTH).clamp_min(1.0), 1.0).log()
+        context = self._context(noise, corrections, mean, largest, size, step, left, layout)
+        # What a coordinate's inputs are divided by, for its tensor; the logarithm of its rate, and
+        # how much of what the network adds counts.
+        schedule = left.log() + _LENGTH_POWER * length
+        share = (_SHARE_POWER * length).exp()
+        divisors = torch.cat(
+            [corrections, torch.stack([correction, size, mean, schedule, share], -1)], -1
+        )
         arrays = (gradients, parameters, square, *momenta)
         if torch.is_grad_enabled() or layout.total <= _CHUNK:
             spread = layout.spread(torch.cat([context, divisors], -1)).movedim(-1, 1)
@@ -165,15 +181,14 @@ class SmallMLP(LearnedOptimizerNetwork):
         largest: Tensor,
         size: Tensor,
         step: Tensor,
-        total: Tensor,
+        left: Tensor,
         layout: Layout,
     ) -> Tensor:
         """Biases of the first layer and of the outputs, ``[P, T, hidden + 2]``."""
         floor = mean + _SMALLEST
         signal = torch.stack(noise, -1) / corrections.square() / floor.unsqueeze(-1)
         counts = mean.new_tensor(layout.sizes).log() / _LOG_RANGE
-        left = (1 - (step - 1) / total).clamp_min(_LAST)
-        times = [1 - left, left.log() / _LOG_RANGE, _log(step), _log(total).expand_as(step)]
+        times = [1 - left, left.log() / _LOG_RANGE]
         inputs = [
             _log(signal),
             _log(size).unsqueeze(-1),
@@ -185,8 +200,7 @@ class SmallMLP(LearnedOptimizerNetwork):
         # The layers' own biases are added here, where a tensor has one value, not at coordinates.
         biases = torch.cat([self.first.bias, self.last.bias])
         result: Tensor = self.context(torch.cat(inputs, -1)) + biases
-        magnitude = result[..., -1:] + left.log().unsqueeze(-1)
-        return torch.cat([result[..., :-1], magnitude], -1)
+        return result
 
     def _in_chunks(self, arrays: tuple[Tensor, ...], contexts: Tensor, layout: Layout) -> Tensor:
         """The update without a graph, in pieces of one tensor each."""
@@ -205,7 +219,7 @@ class SmallMLP(LearnedOptimizerNetwork):
         gradients, parameters, square, *momenta = arrays
         hidden = self.hidden
         bias, shift = context[:, :hidden], context[:, hidden : hidden + 2]
-        *corrections, correction, size, mean = context[:, hidden + 2 :].unbind(1)
+        *corrections, correction, size, mean, schedule, share = context[:, hidden + 2 :].unbind(1)
         corrected = square / correction
         scale = (corrected + _SMALLEST).rsqrt()
         steps = [each * scale / value for each, value in zip(momenta, corrections, strict=True)]
@@ -219,8 +233,9 @@ class SmallMLP(LearnedOptimizerNetwork):
         values = torch.stack(inputs, 1)
         values = _affine(self.first, values, bias).relu()
         values = _affine(self.second, values, self.second.bias[None, :, None]).relu()
-        outputs = _affine(self.last, values, shift)
+        outputs = share.unsqueeze(1) * _affine(self.last, values, shift)
         direction, magnitude = outputs.unbind(1)
+        magnitude = magnitude + schedule
         # A coordinate that never had a gradient stays where it is.
         direction = torch.where(square > 0, steps[0] + direction, 0.0)
         return -self.lr * magnitude.clamp(-_LOG_RANGE, _LOG_RANGE).exp() * direction

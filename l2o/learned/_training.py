@@ -40,6 +40,7 @@ def meta_train(
     curriculum: float = 0.5,
     rollouts: int = 1,
     objective: str = "log",
+    counted: float = 1.0,
     lr: float = 1e-3,
     optimizer: str = "adam",
     decay: str = "none",
@@ -94,6 +95,9 @@ def meta_train(
         objective: Of each problem over the steps of a stretch: ``"log"`` of the loss over its
             start, for losses above 0; ``"relative"``: that without logarithm, or ``"plain"``:
             the loss.
+        counted: Share of a stretch's steps, its last ones, whose losses count. A small one, with
+            stretches as long as the optimizations, is for where these end: the mean over all
+            steps favours optimizers that are quick at first.
         lr: Rate of the meta-optimizer.
         optimizer: ``"adam"`` or ``"sgd"``.
         decay: Of the rate to 0: ``"none"``, ``"linear"`` or ``"cosine"``.
@@ -174,6 +178,12 @@ def meta_train(
     if number("gradient_penalty", gradient_penalty, 0.0):
         # Not among the settings without one: folders of before can go on.
         settings["gradient_penalty"] = gradient_penalty
+    if number("counted", counted, 0.0, 1.0) == 0.0:
+        raise ValueError("counted: expected a number above 0, received 0")
+    if counted < 1.0:
+        if method in ("imitation", "reinforce"):
+            raise ValueError(f"counted: expected 1 for method {method!r}, received {counted}")
+        settings["counted"] = counted
     if gradient_penalty and not (method == "tbptt" and second_derivatives):
         raise ValueError(
             "gradient_penalty: expected 0 without second_derivatives and method 'tbptt', "
@@ -272,7 +282,9 @@ class _Learner:
         settings = self._settings
         turn = iteration % settings["rollouts"]
         begun, rollout = self._in_progress.get(turn) or (iteration, self._begin(iteration, None))
-        objective = OBJECTIVES[settings["objective"]]
+        objective = estimators.of_last(
+            OBJECTIVES[settings["objective"]], settings.get("counted", 1.0)
+        )
         left = rollout.horizon - rollout.step
         steps = left if settings["method"] == "es" else min(settings["truncation"], left)
         if self._pairs:

@@ -153,6 +153,8 @@ def test_other_settings_and_damaged_checkpoints_are_named(tmp_path):
         ({"teacher": "lion"}, "teacher: expected one of"),
         ({"iterations": 0}, "iterations: expected an integer >= 1"),
         ({"curriculum": 2.0}, "curriculum: expected a number in 0..1"),
+        ({"counted": 0.0}, "counted: expected a number above 0"),
+        ({"counted": 0.5, "method": "imitation"}, "counted: expected 1 for method 'imitation'"),
     ],
 )
 def test_wrong_settings_are_named(changes, message):

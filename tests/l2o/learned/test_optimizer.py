@@ -117,6 +117,17 @@ def test_steps_get_smaller_towards_the_end_that_the_network_was_told():
     assert moves == pytest.approx([0.1, 0.075, 0.05, 0.025, 0.001, 0.001], rel=1e-4)
 
 
+def test_in_long_trainings_rates_are_lower_and_what_was_learned_counts_less():
+    network = SmallMLP(lr=0.1)
+    with torch.no_grad():
+        network.last.bias[0] = 0.5  # added to Adam's direction, which is 1 at first
+    for total, rate, share in ((50, 0.1, 1.0), (100, 0.1, 1.0), (10_000, 0.1 * 100**-0.25, 0.1)):
+        param = torch.nn.Parameter(torch.zeros(3))
+        param.grad = torch.full((3,), -2.0)
+        LearnedOptimizer([param], network, total_steps=total).step()
+        assert float(param.detach()[0]) == pytest.approx(rate * (1 - 0.5 * share), rel=1e-4)
+
+
 def test_schedulers_change_the_factor():
     params = parameters()
     optimizer = LearnedOptimizer(params, SmallMLP(), total_steps=100)

@@ -30,6 +30,7 @@ from l2o.learned._estimators import (  # noqa: E402
     evolve,
     imitate,
     log_losses,
+    of_last,
     relative_losses,
     trained_weights,
 )
@@ -47,6 +48,13 @@ def double_problems(count=3, key=1):
     problems.start = problems.start.double()
     problems._data = {name: value.double() for name, value in problems._data.items()}
     return problems
+
+
+def test_only_the_last_steps_count_where_that_is_wanted():
+    losses, scale = torch.arange(1.0, 9.0)[:, None], torch.ones(1)
+    assert float(of_last(relative_losses, 0.25)(losses, scale)) == 7.5
+    assert float(of_last(relative_losses, 0.01)(losses, scale)) == 8.0
+    assert float(of_last(relative_losses, 1.0)(losses, scale)) == 4.5
 
 
 def gradient(network):
