@@ -275,3 +275,14 @@ def test_damaged_files_are_named(tmp_path):
 def test_wrong_settings_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_rates_of_the_hierarchical_network_start_lower_for_wide_tensors():
+    network = make_network("hierarchical_rnn", lr=1e-3, base_width=64)
+    layout = Layout([(3, 640), (3,), (2, 16, 3, 3), (2, 10)])
+    state = network.initial_state(torch.zeros(2, layout.total), layout)
+    for name in ("log_rate", "mean_log_rate"):
+        rates = [part.exp().unique() for part in layout.unflatten(state[name][..., None])]
+        expected = (1e-4, 1e-3, 1e-3 * 64 / 144, 1e-3)
+        for found, rate in zip(rates, expected, strict=True):
+            assert found.numel() == 1 and float(found) == pytest.approx(rate, rel=1e-5)
