@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from l2o.learned import MetaProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,19 @@ class Row:
     value: float | int | str
     unit: str = ""
     target: str | None = None
+
+
+class ProgressLine:
+    """Prints a meta-training's progress at its start, every half minute and at its end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told = -math.inf
+
+    def __call__(self, state: MetaProgress) -> None:
+        if state.iteration == state.iterations or time.monotonic() - self._told > 30:
+            self._told = time.monotonic()
+            print(f"  {self._name}: {state}", flush=True)
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:

@@ -37,7 +37,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _common import Row, argument_parser, machine_line, print_rows, write_json
+from _common import ProgressLine, Row, argument_parser, machine_line, print_rows, write_json
 from _halo_training import GRADIENT_PENALTY, SETTINGS, STEPS, tasks, validation
 from _results import ResultFile, add_results_option
 from torch import Tensor, nn
@@ -49,7 +49,6 @@ from l2o.learned import (
     CoordinatewiseLSTM,
     LearnedOptimizer,
     LearnedOptimizerNetwork,
-    MetaProgress,
     meta_train,
 )
 
@@ -186,24 +185,11 @@ def learned_network(name: str, folder: Path, iterations: int) -> LearnedOptimize
         validation=validation(),
         gradient_penalty=GRADIENT_PENALTY if name in ("penalty", "halo") else 0.0,
         folder=folder / f"{name}-{iterations}",
-        progress=Line(name),
+        progress=ProgressLine(name),
         **settings,
     )
     print(f"  {name}: the best of {result.iteration:,} iterations is {result.best_iteration:,}")
     return network
-
-
-class Line:
-    """A progress line every minute."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._told = time.monotonic()
-
-    def __call__(self, state: MetaProgress) -> None:
-        if time.monotonic() - self._told > 60:
-            self._told = time.monotonic()
-            print(f"  {self._name}: {state}", flush=True)
 
 
 def adapted(

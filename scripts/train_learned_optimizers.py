@@ -24,14 +24,13 @@ backpropagation with second derivatives: what ``measure_halo.py`` measures.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from _common import Row, argument_parser, machine_line, print_rows, write_json
+from _common import ProgressLine, Row, argument_parser, machine_line, print_rows, write_json
 from _halo_training import GRADIENT_PENALTY, SETTINGS, STEPS, tasks, validation
 
 import l2o.learned
@@ -40,7 +39,6 @@ from l2o.learned import (
     Classifiers,
     CoordinatewiseLSTM,
     LearnedOptimizerNetwork,
-    MetaProgress,
     ProblemSource,
     Quadratics,
     SmallMLP,
@@ -135,19 +133,6 @@ RECIPES = {
 }
 
 
-class Line:
-    """A progress line every half minute."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._told = 0.0
-
-    def __call__(self, state: MetaProgress) -> None:
-        if state.iteration == state.iterations or time.monotonic() - self._told > 30:
-            self._told = time.monotonic()
-            print(f"  {self._name}: {state}", flush=True)
-
-
 def train(name: str, options: argparse.Namespace) -> list[Row]:
     """Meta-train one, or go on with it; rows about it."""
     recipe = RECIPES[name]
@@ -162,7 +147,7 @@ def train(name: str, options: argparse.Namespace) -> list[Row]:
             make_tasks(options.data),
             validation=make_validation(options.data),
             folder=None if folder is None else folder / f"{name}-{stage}",
-            progress=Line(f"{name}-{stage}"),
+            progress=ProgressLine(f"{name}-{stage}"),
             seed=stage,
             **settings,
         )
